@@ -1,0 +1,75 @@
+"""The program: settings in, components, outputs. A section that a stack file leaves out is not there."""
+
+from typing import Any
+
+import pulumi
+import pulumi_azure_native as azure_native
+import pulumi_github as github
+import pulumi_tls as tls
+
+from components.ci_environment import CiEnvironment
+from components.directory import look_up
+from components.hub import SharedHub, fleet_budget
+from components.hub_reference import read_hub
+from virtci.core.problems import ProblemsError
+from virtci.core.tags import TagSet
+from virtci.outputs.contract import VERSION
+from virtci.settings.load import from_pulumi
+from virtci.settings.models import Settings
+
+
+def main() -> None:
+    """Declares what the stack file declares."""
+    try:
+        settings = from_pulumi()
+        azure, git, keys = providers(settings)
+        directory = look_up(settings, git)
+    except ProblemsError as problems:
+        raise pulumi.RunError(str(problems)) from None
+    stack = pulumi.get_stack()
+    common_tags = TagSet(owner=settings.owner, system=settings.system, stack=stack)
+    options = pulumi.ResourceOptions(providers=[azure, git, keys])
+    outputs: dict[str, Any] = {"contractVersion": VERSION, "stack": stack, "region": settings.region}
+
+    fleet_budget(settings, stack, options)
+    if settings.hub:
+        hub = SharedHub(
+            "hub",
+            {"settings": settings, "hub": settings.hub, "directory": directory, "common_tags": common_tags},
+            options,
+        )
+        outputs |= hub.outputs
+    if settings.environments:
+        reference = read_hub(settings.hub_stack)
+        environments = {
+            name: CiEnvironment(
+                name.value,
+                {
+                    "settings": settings,
+                    "environment": name,
+                    "declared": declared,
+                    "hub": reference,
+                    "directory": directory,
+                    "common_tags": common_tags,
+                },
+                options,
+            )
+            for name, declared in settings.environments.items()
+        }
+        outputs["environments"] = {name.value: item.outputs for name, item in environments.items()}
+        outputs["machines"] = [machine for item in environments.values() for machine in item.machines]
+        outputs["clusters"] = [cluster for item in environments.values() for cluster in item.clusters]
+    for name, value in outputs.items():
+        pulumi.export(name, value)
+
+
+def providers(settings: Settings) -> tuple[azure_native.Provider, github.Provider, tls.Provider]:
+    """Explicit providers: what a laptop happens to be logged into is no input."""
+    return (
+        azure_native.Provider("azure", subscription_id=settings.subscription, tenant_id=settings.tenant),
+        github.Provider("github", owner=settings.repository.split("/")[0]),
+        tls.Provider("tls"),
+    )
+
+
+main()

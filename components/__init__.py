@@ -1,0 +1,1 @@
+"""Pulumi component resources: the only place that registers resources."""

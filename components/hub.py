@@ -1,0 +1,292 @@
+"""What all environments share, put together."""
+
+from typing import Any, TypedDict
+
+import pulumi
+from pulumi_azure_native import authorization, operationalinsights, resources
+
+from components.base import Component
+from components.budget import Budget
+from components.directory import Directory
+from components.github_environment import GithubEnvironment
+from components.grants import Grant
+from components.identity import Identity
+from components.key_vault import KeyVault
+from components.machine import ADMINISTRATOR, Machine, marketplace_image
+from components.network import Network
+from components.roles import DEPLOY_ACTIONS, DEPLOY_NOT_ACTIONS, delegation_condition
+from virtci.boot.cloud_config import runner_boot_text
+from virtci.core.environments import ROWS, Environment
+from virtci.core.lifetimes import Lifetime
+from virtci.core.names import assignment_id
+from virtci.core.oidc import subjects
+from virtci.core.roles import role_definition_id
+from virtci.core.tags import TagSet, tags
+from virtci.settings.models import RUNNERS_SUBNET, Hub, Settings
+
+SHARED = "shared"
+DEPLOY = "deploy"
+
+
+class SharedHubArgs(TypedDict):
+    """Arguments of `SharedHub`. None of these may be an Output."""
+
+    settings: Settings
+    hub: Hub
+    directory: Directory
+    common_tags: TagSet
+
+
+class SharedHub(Component):
+    """The hub: network, vault, log workspace, runners, and the identities that deploy the fleet.
+
+    Resources: the resource group; a log `Workspace`; `Network`; `KeyVault`; a `Machine` and an `Identity` per runner;
+    the identities `deploy` and `preview` with their roles; two `RoleDefinition`s, for the machines that publish a
+    kubeconfig and for the deploy workflow; the GitHub environment `deploy`.
+
+    Refuses: Owner and Contributor for anybody. The deploy identity may write the resource types of this project,
+    may not purge a vault or read secrets, and may assign only the roles that the fleet uses, to identities only.
+    """
+
+    TYPE = "virt-ci:fleet:SharedHub"
+    ARGUMENTS = SharedHubArgs
+
+    outputs: dict[str, Any]
+    """The hub's part of the output contract."""
+    group: resources.ResourceGroup
+
+    def __init__(self, name: str, args: SharedHubArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, args, opts)
+        self.settings, self.hub, self.directory = args["settings"], args["hub"], args["directory"]
+        self.tags = tags(args["common_tags"], SHARED, Lifetime.DURABLE)
+        self.runner_tags = tags(args["common_tags"], SHARED, self.hub.runners.lifetime)
+        self.subscription_scope = f"/subscriptions/{self.settings.subscription}"
+        self.group = resources.ResourceGroup(
+            self.child_name(),
+            resource_group_name=self.hub.resource_group,
+            location=self.settings.region,
+            tags=self.tags,
+            opts=self.options(),
+        )
+        workspace = self._workspace()
+        network = self._network()
+        vault = self._vault(network, workspace)
+        publisher = self._publisher_role()
+        identities = self._identities(publisher)
+        runners = [self._runner(runner, network, vault) for runner in self.hub.runners.names]
+        self.outputs = {
+            "network": {
+                "resourceId": network.resource_id,
+                "subnetResourceIds": network.subnet_resource_ids,
+                "egressAddress": network.egress_address,
+            },
+            "vault": {
+                "name": vault.name,
+                "resourceGroup": self.group.name,
+                "resourceId": vault.resource_id,
+                "uri": vault.uri,
+            },
+            "workspaceId": workspace.id,
+            "identities": identities,
+            "roles": {"kubeconfigPublisher": publisher.id},
+            "machines": runners,
+            "runnerLabels": ["self-hosted", *self.hub.runners.labels],
+        }
+        self.register_outputs({"outputs": self.outputs})
+
+    def _workspace(self) -> operationalinsights.Workspace:
+        return operationalinsights.Workspace(
+            self.child_name("logs"),
+            workspace_name=self.hub.workspace,
+            resource_group_name=self.group.name,
+            location=self.settings.region,
+            tags=self.tags,
+            sku={"name": "PerGB2018"},
+            retention_in_days=self.hub.log_retention_days,
+            features={"disable_local_auth": True},
+            opts=self.options(),
+        )
+
+    def _network(self) -> Network:
+        return Network(
+            self.child_name("network"),
+            {
+                "network_name": self.hub.network.name,
+                "resource_group_name": self.group.name,
+                "location": self.settings.region,
+                "tags": self.tags,
+                "address_space": self.hub.network.address_space,
+                "subnets": self.hub.network.subnets,
+                "runners": RUNNERS_SUBNET,
+            },
+            self.options(),
+        )
+
+    def _vault(self, network: Network, workspace: operationalinsights.Workspace) -> KeyVault:
+        return KeyVault(
+            self.child_name("vault"),
+            {
+                "vault_name": self.hub.key_vault.name,
+                "resource_group_name": self.group.name,
+                "location": self.settings.region,
+                "tags": self.tags,
+                "tenant_id": self.settings.tenant,
+                "soft_delete_days": self.hub.key_vault.soft_delete_days,
+                "allowed_subnet_ids": [
+                    network.subnet_resource_ids[subnet] for subnet in self.hub.network.subnets if needs_vault(subnet)
+                ],
+                "workspace_id": workspace.id,
+                "protect": self.settings.protect,
+            },
+            self.options(),
+        )
+
+    def _publisher_role(self) -> authorization.RoleDefinition:
+        """A built-in role that can set a secret can also read and delete it; this one can only set."""
+        return self._role(
+            "publisher",
+            "virt-ci kubeconfig publisher",
+            "Sets the value of a secret and nothing else.",
+            {"data_actions": ["Microsoft.KeyVault/vaults/secrets/setSecret/action"], "actions": []},
+        )
+
+    def _role(
+        self, suffix: str, role_name: str, description: str, permission: authorization.PermissionArgsDict
+    ) -> authorization.RoleDefinition:
+        name = self.child_name(f"{suffix}-role")
+        return authorization.RoleDefinition(
+            name,
+            role_definition_id=assignment_id(self.settings.subscription, role_name),
+            role_name=role_name,
+            description=description,
+            role_type="CustomRole",
+            permissions=[permission],
+            scope=self.subscription_scope,
+            assignable_scopes=[self.subscription_scope],
+            opts=self.options(),
+        )
+
+    def _identities(self, publisher: authorization.RoleDefinition) -> dict[str, Any]:
+        repository = self.directory.repositories[self.hub.infrastructure_repository]
+        deploy_role = self._role(
+            "deploy",
+            "virt-ci deploy",
+            "Writes the resource types of this project.",
+            {"actions": list(DEPLOY_ACTIONS), "not_actions": list(DEPLOY_NOT_ACTIONS)},
+        )
+        scope = self.subscription_scope
+        delegate = Grant(
+            role="Role Based Access Control Administrator",
+            role_definition_id=self._built_in("Role Based Access Control Administrator"),
+            scope=scope,
+            condition=publisher.id.apply(delegation_condition),
+        )
+        grants = {
+            DEPLOY: (
+                ("write", Grant(role="virt-ci deploy", role_definition_id=deploy_role.id, scope=scope)),
+                ("delegate", delegate),
+            ),
+            "preview": (
+                ("read", Grant(role="Reader", role_definition_id=self._built_in("Reader"), scope=scope)),
+            ),
+        }  # fmt: skip
+        contexts = {DEPLOY: f"environment:{DEPLOY}", "preview": "pull_request"}
+        self._deploy_environment(repository.name)
+        return {who: self._identity(who, subjects(repository, contexts[who]), grants[who]) for who in contexts}
+
+    def _identity(self, who: str, trusted: dict[str, str], grants: tuple[tuple[str, Grant], ...]) -> dict[str, Any]:
+        identity = Identity(
+            self.child_name(who),
+            {
+                "identity_name": f"virt-ci-{who}",
+                "resource_group_name": self.group.name,
+                "location": self.settings.region,
+                "tags": self.tags,
+                "subjects": trusted,
+                "grants": grants,
+            },
+            self.options(),
+        )
+        return {"clientId": identity.client_id, "principalId": identity.principal_id, "subjects": trusted}
+
+    def _deploy_environment(self, repository: str) -> None:
+        """Made here because GitHub makes an environment without protection when a workflow first names it."""
+        protection = self.hub.protection
+        GithubEnvironment(
+            self.child_name("deploy-environment"),
+            {
+                "repository": repository,
+                "environment": DEPLOY,
+                "reviewer_ids": [self.directory.users[login] for login in protection.reviewers],
+                "wait_minutes": protection.wait_minutes,
+                "branches": protection.branches,
+            },
+            self.options(),
+        )
+
+    def _runner(self, runner: str, network: Network, vault: KeyVault) -> dict[str, Any]:
+        settings = self.hub.runners
+        identity = Identity(
+            self.child_name(f"{runner}-identity"),
+            {
+                "identity_name": f"{runner}-identity",
+                "resource_group_name": self.group.name,
+                "location": self.settings.region,
+                "tags": self.runner_tags,
+            },
+            self.options(),
+        )
+        machine = Machine(
+            self.child_name(runner),
+            {
+                "machine_name": runner,
+                "resource_group_name": self.group.name,
+                "location": self.settings.region,
+                "tags": self.runner_tags,
+                "size": settings.size,
+                "image": marketplace_image(settings.image),
+                "os_disk_gib": settings.os_disk_gib,
+                "lifetime": settings.lifetime,
+                "subnet_id": network.subnet_resource_ids[RUNNERS_SUBNET],
+                "identity_id": identity.resource_id,
+                "boot_text": runner_boot_text(runner),
+                "vault_name": vault.name,
+                "vault_resource_group_name": self.group.name,
+            },
+            self.options(),
+        )
+        return {
+            "name": machine.name,
+            "role": "runner",
+            "resourceGroup": self.group.name,
+            "resourceId": machine.resource_id,
+            "size": settings.size,
+            "privateAddress": machine.private_address,
+            "user": ADMINISTRATOR,
+            "sshKeySecret": machine.ssh_key_secret,
+            "lifetime": settings.lifetime.value,
+        }
+
+    def _built_in(self, role: str) -> str:
+        return role_definition_id(self.settings.subscription, role)
+
+
+def needs_vault(subnet: str) -> bool:
+    """Runners fetch keys and kubeconfigs, machines publish theirs; clusters have no business in the vault."""
+    return subnet == RUNNERS_SUBNET or ROWS[Environment(subnet)].compute == "machine"
+
+
+def fleet_budget(settings: Settings, stack: str, opts: pulumi.ResourceOptions) -> Budget:
+    """The budget of a stack."""
+    return Budget(
+        "budget",
+        {
+            "budget_name": f"virt-ci-{stack}",
+            "subscription_id": settings.subscription,
+            "stack_tag": stack,
+            "monthly_usd": settings.budget.monthly_usd,
+            "start": settings.budget.start,
+            "contacts": settings.budget.contacts,
+        },
+        opts,
+    )

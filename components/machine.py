@@ -1,0 +1,220 @@
+"""A virtual machine of the fleet: the dom0 machines of environments and the runners."""
+
+import base64
+from collections.abc import Mapping
+from typing import NotRequired, TypedDict
+
+import pulumi
+import pulumi_tls as tls
+from pulumi_azure_native import compute, devtestlab, keyvault, network
+
+from components.base import Component
+from virtci.core.lifetimes import SCHEDULES, Lifetime
+from virtci.core.names import named, shutdown_schedule, ssh_key_secret
+from virtci.core.sizes import size
+
+ADMINISTRATOR = "azureuser"
+BOOT_TEXT_LIMIT = 64 * 1024
+
+
+class GalleryImage(TypedDict):
+    """An image of a Compute Gallery."""
+
+    id: str
+
+
+class MarketplaceImage(TypedDict):
+    """An image of the marketplace."""
+
+    publisher: str
+    offer: str
+    sku: str
+    version: str
+
+
+class MachineArgs(TypedDict):
+    """Arguments of `Machine`."""
+
+    machine_name: str
+    """Name in Azure. Must not be an Output."""
+    resource_group_name: pulumi.Input[str]
+    location: pulumi.Input[str]
+    tags: Mapping[str, str]
+    size: str
+    """VM size of the table of sizes. Must not be an Output."""
+    image: GalleryImage | MarketplaceImage
+    os_disk_gib: int
+    lifetime: Lifetime
+    """Decides whether the day ends with a shutdown. Must not be an Output."""
+    subnet_id: pulumi.Input[str]
+    identity_id: pulumi.Input[str]
+    """User-assigned identity that the machine acts as."""
+    boot_text: str
+    """cloud-config; a changed text replaces the machine, because it is read at the first boot only."""
+    vault_name: pulumi.Input[str]
+    vault_resource_group_name: pulumi.Input[str]
+    """Vault that gets the private SSH key."""
+    shutdown_time: NotRequired[str]
+    """Local time of the daily shutdown, HHMM. Default: 1900."""
+    time_zone: NotRequired[str]
+    """Windows name of the time zone of the shutdown. Default: UTC."""
+
+
+class Machine(Component):
+    """A Linux machine without a public address, reachable by its own SSH key only.
+
+    Resources: a `PrivateKey` (ED25519) whose private half goes into a vault `Secret`; a `NetworkInterface`; a
+    `VirtualMachine` with boot diagnostics in managed storage, whose disk and interface are deleted with it; a
+    `GlobalSchedule` for the daily shutdown where the lifetime class says so.
+
+    Refuses: public addresses, passwords, a security profile (Trusted Launch would take the hypervisor away from the
+    dom0 image), extensions, automatic upgrades of a special kernel, boot texts above the platform's 64 KiB.
+    """
+
+    TYPE = "virt-ci:machine:Machine"
+    ARGUMENTS = MachineArgs
+
+    name: pulumi.Output[str]
+    """Name in Azure."""
+    resource_id: pulumi.Output[str]
+    """ARM id."""
+    private_address: pulumi.Output[str]
+    """Address in its subnet."""
+    ssh_key_secret: pulumi.Output[str]
+    """Name of the vault secret with the private key."""
+    ssh_private_key: pulumi.Output[str]
+    """The private key itself; a secret."""
+
+    def __init__(self, name: str, args: MachineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__(name, args, opts)
+        if len(args["boot_text"].encode()) > BOOT_TEXT_LIMIT:
+            message = f"Machine `{name}`: the boot text has more than {BOOT_TEXT_LIMIT} bytes"
+            raise ValueError(message)
+        key, secret_name = self._ssh_key(args)
+        interface = self._interface(args)
+        machine = self._virtual_machine(args, key, interface)
+        if SCHEDULES[args["lifetime"]].daily_shutdown:
+            self._shutdown(args, machine)
+        self.name = machine.name
+        self.resource_id = machine.id
+        self.private_address = interface.ip_configurations.apply(
+            lambda found: (found[0].private_ip_address if found else None) or ""
+        )
+        self.ssh_key_secret = pulumi.Output.from_input(secret_name)
+        self.ssh_private_key = key.private_key_openssh
+        self.register_outputs(
+            {
+                "name": self.name,
+                "resource_id": self.resource_id,
+                "private_address": self.private_address,
+                "ssh_key_secret": self.ssh_key_secret,
+                "ssh_private_key": self.ssh_private_key,
+            }
+        )
+
+    def _ssh_key(self, args: MachineArgs) -> tuple[tls.PrivateKey, str]:
+        key = tls.PrivateKey(self.child_name("ssh-key"), algorithm="ED25519", opts=self.options())
+        secret_name = ssh_key_secret(args["machine_name"])
+        keyvault.Secret(
+            self.child_name("ssh-secret"),
+            secret_name=secret_name,
+            vault_name=args["vault_name"],
+            resource_group_name=args["vault_resource_group_name"],
+            tags=args["tags"],
+            properties={"value": key.private_key_openssh, "content_type": "application/x-openssh-key"},
+            opts=self.options(),
+        )
+        return key, secret_name
+
+    def _interface(self, args: MachineArgs) -> network.NetworkInterface:
+        return network.NetworkInterface(
+            self.child_name("nic"),
+            network_interface_name=named("network_interface", f"{args['machine_name']}-nic"),
+            resource_group_name=args["resource_group_name"],
+            location=args["location"],
+            tags=args["tags"],
+            enable_accelerated_networking=size(args["size"]).accelerated_networking,
+            enable_ip_forwarding=False,
+            ip_configurations=[
+                {
+                    "name": "private",
+                    "primary": True,
+                    "private_ip_allocation_method": "Dynamic",
+                    "subnet": {"id": args["subnet_id"]},
+                }
+            ],
+            opts=self.options(),
+        )
+
+    def _virtual_machine(
+        self, args: MachineArgs, key: tls.PrivateKey, interface: network.NetworkInterface
+    ) -> compute.VirtualMachine:
+        name = args["machine_name"]
+        return compute.VirtualMachine(
+            self.child_name(),
+            vm_name=name,
+            resource_group_name=args["resource_group_name"],
+            location=args["location"],
+            tags=args["tags"],
+            hardware_profile={"vm_size": args["size"]},
+            identity={"type": "UserAssigned", "user_assigned_identities": [args["identity_id"]]},
+            network_profile={"network_interfaces": [{"id": interface.id, "primary": True, "delete_option": "Delete"}]},
+            os_profile={
+                "computer_name": name,
+                "admin_username": ADMINISTRATOR,
+                "custom_data": pulumi.Output.secret(base64.b64encode(args["boot_text"].encode()).decode()),
+                "allow_extension_operations": False,
+                "linux_configuration": {
+                    "disable_password_authentication": True,
+                    "provision_vm_agent": True,
+                    "patch_settings": {"patch_mode": "ImageDefault", "assessment_mode": "ImageDefault"},
+                    "ssh": {
+                        "public_keys": [
+                            {"path": f"/home/{ADMINISTRATOR}/.ssh/authorized_keys", "key_data": key.public_key_openssh}
+                        ]
+                    },
+                },
+            },
+            storage_profile={
+                "image_reference": args["image"],
+                "os_disk": {
+                    "name": named("disk", f"{name}-os"),
+                    "create_option": "FromImage",
+                    "caching": "ReadWrite",
+                    "disk_size_gb": args["os_disk_gib"],
+                    "delete_option": "Delete",
+                    "managed_disk": {"storage_account_type": "Premium_LRS"},
+                },
+            },
+            diagnostics_profile={"boot_diagnostics": {"enabled": True}},
+            opts=self.options(
+                replace_on_changes=["osProfile.customData", "storageProfile.imageReference"], delete_before_replace=True
+            ),
+        )
+
+    def _shutdown(self, args: MachineArgs, machine: compute.VirtualMachine) -> None:
+        devtestlab.GlobalSchedule(
+            self.child_name("shutdown"),
+            name=shutdown_schedule(args["machine_name"]),
+            resource_group_name=args["resource_group_name"],
+            location=args["location"],
+            tags=args["tags"],
+            status="Enabled",
+            task_type="ComputeVmShutdownTask",
+            daily_recurrence={"time": args.get("shutdown_time", "1900")},
+            time_zone_id=args.get("time_zone", "UTC"),
+            target_resource_id=machine.id,
+            notification_settings={"status": "Disabled"},
+            opts=self.options(),
+        )
+
+
+def gallery_image(image_id: str) -> GalleryImage:
+    """The image of a Compute Gallery by its ARM id."""
+    return {"id": image_id}
+
+
+def marketplace_image(urn: str) -> MarketplaceImage:
+    """The image of the marketplace by `publisher:offer:sku:version`."""
+    publisher, offer, sku, version = urn.split(":")
+    return {"publisher": publisher, "offer": offer, "sku": sku, "version": version}

@@ -1,0 +1,43 @@
+"""Federated credentials: pull requests read, and nothing else."""
+
+from collections.abc import Iterator
+
+from pulumi_policy import Severity
+
+from policies.common import Fault, Fleet, Settings, at, shown, stack_policy
+from policies.federated_credential import is_pull_request
+from policies.kinds import ASSIGNMENT, CREDENTIAL, IDENTITY
+from virtci.core.inventory import UNKNOWN
+from virtci.core.tables import table
+
+
+def faults(fleet: Fleet, settings: Settings) -> Iterator[Fault]:
+    """Protects the fleet from code that nobody has reviewed: anybody can open a pull request.
+
+    A role whose id is unknown is one that this stack makes, so it is no reader's role. Roles that another stack gives
+    to the same identity cannot be seen here; the condition on the deploy identity limits them.
+    """
+    guids = {table("roles")["roles"][name] for name in settings["roles"]}
+    for credential in fleet.of(CREDENTIAL):
+        subject = at(credential.properties, "subject")
+        if not is_pull_request(subject) and subject is not UNKNOWN:
+            continue
+        for identity in fleet.sources(credential, "resourceName", IDENTITY):
+            for assignment in fleet.users(identity, "principalId", ASSIGNMENT):
+                role = at(assignment.properties, "roleDefinitionId")
+                if str(role).rsplit("/", 1)[-1] not in guids:
+                    yield Fault(
+                        f"it gives {shown(role)} to {identity.name}, which pull requests act as",
+                        f"pull requests have {', '.join(settings['roles'])} only",
+                        "give the role to the identity of an environment",
+                        assignment,
+                    )
+
+
+POLICY = stack_policy(
+    "federated-pull-request",
+    "Identities that pull requests act as can only read.",
+    faults,
+    Severity.CRITICAL,
+    settings={"roles": {"type": "array", "items": {"type": "string"}, "default": ["Reader"]}},
+)

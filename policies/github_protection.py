@@ -1,0 +1,34 @@
+"""GitHub environments: somebody else approves, administrators included."""
+
+from collections.abc import Iterator
+
+from pulumi_policy import Severity
+
+from policies.common import Fault, Settings, at, each, must_be, resource_policy, shown
+from policies.kinds import GITHUB_ENVIRONMENT
+from virtci.core.inventory import Resource
+
+
+def faults(resource: Resource, settings: Settings) -> Iterator[Fault]:
+    """Protects secrets and cloud identities of an environment from a single person."""
+    found, least = resource.properties, int(settings["reviewers"])
+    count = sum(len({str(who) for who in each(group, key)}) for group in each(found, "reviewers") for key in ("users", "teams"))
+    if count < least:
+        yield Fault(f"it has {count} reviewers", f"at least {least}", "add reviewers in the stack file")
+    yield from must_be(found, "preventSelfReview", [True], "nobody approves an own run")
+    yield from must_be(found, "canAdminsBypass", [False], "administrators wait as well")
+    modes = [at(found, f"deploymentBranchPolicy.{key}") for key in ("protectedBranches", "customBranchPolicies")]
+    if sorted(map(str, modes)) != ["False", "True"]:
+        words = " and ".join(shown(mode) for mode in modes)
+        fix = "choose customBranchPolicies and list the branches"
+        yield Fault(f"protectedBranches and customBranchPolicies are {words}", "exactly one of them is true", fix)
+
+
+POLICY = resource_policy(
+    "github-protection",
+    "Environments need a reviewer who is not the author, and limit their branches.",
+    (GITHUB_ENVIRONMENT,),
+    faults,
+    Severity.HIGH,
+    settings={"reviewers": {"type": "number", "default": 1}},
+)

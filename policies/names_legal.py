@@ -1,0 +1,101 @@
+"""Names: the platform takes every one of them."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from pulumi_policy import Severity
+
+from policies.common import Fault, Settings, at, each, resource_policy, shown
+from policies.kinds import (
+    BUDGET,
+    CLUSTER,
+    CREDENTIAL,
+    GITHUB_ENVIRONMENT,
+    GITHUB_SECRET,
+    GITHUB_VARIABLE,
+    GROUP,
+    IDENTITY,
+    INTERFACE,
+    MACHINE,
+    NAT_GATEWAY,
+    NETWORK,
+    POOL,
+    PUBLIC_ADDRESS,
+    ROLE,
+    SECRET,
+    SECURITY_GROUP,
+    VAULT,
+    WORKSPACE,
+)
+from virtci.core.inventory import UNKNOWN, Resource
+from virtci.core.names import Kind, named
+from virtci.core.problems import Refusal
+
+NAMES: dict[str, tuple[tuple[str, Kind], ...]] = {
+    GROUP: (("resourceGroupName", "resource_group"),),
+    WORKSPACE: (("workspaceName", "workspace"),),
+    NETWORK: (("virtualNetworkName", "virtual_network"),),
+    SECURITY_GROUP: (("networkSecurityGroupName", "network_security_group"),),
+    INTERFACE: (("networkInterfaceName", "network_interface"),),
+    NAT_GATEWAY: (("natGatewayName", "nat_gateway"),),
+    PUBLIC_ADDRESS: (("publicIpAddressName", "public_ip"),),
+    VAULT: (("vaultName", "key_vault"),),
+    SECRET: (("secretName", "secret"),),
+    MACHINE: (
+        ("vmName", "virtual_machine"),
+        ("osProfile.computerName", "virtual_machine"),
+        ("storageProfile.osDisk.name", "disk"),
+    ),
+    IDENTITY: (("resourceName", "identity"),),
+    CREDENTIAL: (("federatedIdentityCredentialResourceName", "federated_credential"),),
+    CLUSTER: (("resourceName", "managed_cluster"),),
+    POOL: (("agentPoolName", "agent_pool"),),
+    ROLE: (("roleName", "role"),),
+    BUDGET: (("budgetName", "budget"),),
+    GITHUB_ENVIRONMENT: (("environment", "github_environment"),),
+    GITHUB_VARIABLE: (("variableName", "github_variable"),),
+    GITHUB_SECRET: (("secretName", "github_variable"),),
+}
+DNS_PREFIX = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,52}[A-Za-z0-9])?")
+INSIDE: dict[str, tuple[str, Kind]] = {NETWORK: ("subnets", "subnet"), CLUSTER: ("agentPoolProfiles", "agent_pool")}
+
+
+def faults(resource: Resource, _: Settings) -> Iterator[Fault]:
+    """Protects from a deployment that the platform refuses half-way, and from names that the provider makes up."""
+    for path, kind in NAMES[resource.kind]:
+        yield from _judge(path, kind, at(resource.properties, path))
+    path, kind = INSIDE.get(resource.kind, ("", "subnet"))
+    for index, item in enumerate(each(resource.properties, path) if path else []):
+        yield from _judge(f"{path}[{index}].name", kind, at(item, "name"))
+
+
+    prefix = at(resource.properties, "dnsPrefix")
+    if resource.kind == CLUSTER and not DNS_PREFIX.fullmatch(str(prefix)):
+        fix = "take the name of the cluster"
+        yield Fault(f"dnsPrefix is {shown(prefix)}", "1 to 54 letters, digits and inner hyphens", fix)
+
+
+def _judge(path: str, kind: Kind, name: Any) -> Iterator[Fault]:
+    if not isinstance(name, str):
+        observed = shown(UNKNOWN if name is UNKNOWN else None)
+        yield Fault(f"{path} is {observed}", "names are declared", "take the name from the stack file")
+        return
+    try:
+        named(kind, name)
+    except Refusal as refusal:
+        yield Fault(f"{path} is {shown(name)}", refusal.rule, refusal.fix)
+
+
+POLICY = resource_policy(
+    "names-legal",
+    "Names are declared and legal on their platform.",
+    tuple(NAMES),
+    faults,
+    Severity.MEDIUM,
+    covers=(
+        "Azure.Group.Name", "Azure.VM.Name", "Azure.VM.ComputerName", "Azure.VM.DiskName", "Azure.NIC.Name", "Azure.NSG.Name",
+        "Azure.VNET.Name", "Azure.VNET.SubnetName", "Azure.PublicIP.Name", "Azure.AKS.Name", "Azure.AKS.DNSPrefix",
+        "Azure.KeyVault.Name", "Azure.KeyVault.SecretName", "Azure.Identity.UserAssignedName",
+    ),
+)  # fmt: skip

@@ -1,0 +1,42 @@
+"""Machines: boot texts are small and hold no credential."""
+
+from collections.abc import Iterator
+
+from pulumi_policy import Severity
+
+from policies.common import Fault, Settings, at, resource_policy
+from policies.credentials import credentials_in, decoded, readable
+from virtci.core.inventory import MACHINE, UNKNOWN, Resource
+
+LIMIT = 64 * 1024
+PATHS = ("osProfile.customData", "userData")
+
+
+def faults(resource: Resource, _: Settings) -> Iterator[Fault]:
+    """Protects from secrets that every process of the machine, and every reader of the resource, can see.
+
+    A text that holds a key made in the deployment is unknown in preview; it is judged in the update.
+    """
+    for path in PATHS:
+        value = at(resource.properties, path)
+        if value is None or value is UNKNOWN:
+            continue
+        content = decoded(str(value))
+        if content is None:
+            yield Fault(f"{path} is not base64", "the platform takes boot texts in base64", "encode it")
+            continue
+        if len(content) > LIMIT:
+            yield Fault(f"{path} has {len(content)} bytes", f"at most {LIMIT}", "move files into the image")
+        for kind in sorted(set(credentials_in(readable(content)))):
+            fix = "let the machine fetch it from the vault as its identity"
+            yield Fault(f"{path} holds {kind}", "boot texts hold no credential", fix)
+
+
+POLICY = resource_policy(
+    "vm-boot-text",
+    "Boot texts of machines hold no credential and fit the platform's limit.",
+    (MACHINE,),
+    faults,
+    Severity.CRITICAL,
+    covers=("CKV_AZURE_45",),
+)

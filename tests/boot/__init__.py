@@ -1,0 +1,1 @@
+"""The boot texts of the machines."""

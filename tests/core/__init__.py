@@ -1,0 +1,1 @@
+"""The domain: names, quota, networks, firewall, prices, environments."""

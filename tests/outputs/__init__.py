@@ -1,0 +1,1 @@
+"""The output contract, its published schema and its formats."""

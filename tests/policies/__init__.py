@@ -1,0 +1,1 @@
+"""The rules of the policy pack, each against resources that keep it and resources that break it."""

@@ -1,0 +1,1 @@
+"""Stack files: what is read, what is refused, and how that is said."""

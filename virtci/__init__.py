@@ -1,0 +1,1 @@
+"""Continuous integration that needs a hypervisor."""

@@ -1,0 +1,139 @@
+"""`virtci rehearse`: the whole deployment, for real but for the clouds."""
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from virtci.cli.tables import console, show
+from virtci.core.problems import ProblemsError
+from virtci.rehearsal.conductor import Conductor, Ending, StackResult, default_folder, worst
+from virtci.rehearsal.engine import ENGINE, ROOT, Workspace
+from virtci.rehearsal.journal import FaultPlan
+from virtci.rehearsal.report import write_report
+from virtci.rehearsal.world import World, read_stacks, world
+
+ORDER = ("hub", "dev", "test")
+ENDINGS = "; ".join(f"{ending.value} {ending.name.lower().replace('_', ' ')}" for ending in Ending)
+
+
+def add_to(subparsers: Any) -> None:
+    """Adds the command."""
+    parser = subparsers.add_parser(
+        "rehearse",
+        help="deploy the stacks against simulated clouds",
+        description="Runs the real engine on the real program with the real policy pack, against a simulated Azure and "
+        "GitHub: preview with policies, up, a second preview that must show no change, outputs held against the "
+        "contract. Needs no account, reaches no cloud and leaves a report in .rehearsal/.",
+        epilog=f"Exit codes: {ENDINGS}. docs/rehearsal.md says what a rehearsal proves and what it does not.",
+    )
+    parser.add_argument(
+        "--stack", action="append", choices=ORDER, help="rehearse this stack and those it reads; default: all"
+    )
+    parser.add_argument("--fault", type=Path, metavar="FILE", help="JSON file with planned faults (docs/rehearsal.md)")
+    parser.add_argument("--destroy", action="store_true", help="take everything down again; nothing may be left behind")
+    parser.add_argument("--keep", action="store_true", help="keep state and project of the run, and print where")
+    parser.add_argument("--json", action="store_true", help="print the results as JSON instead of tables")
+    parser.add_argument("--verbose", action="store_true", help="print what the engine prints")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs the command."""
+    if not (ENGINE / "bin" / "pulumi").exists():
+        print("there is no engine in .engine/; run `make setup`, which brings it", file=sys.stderr)
+        return Ending.NO_ENGINE
+    wanted = arguments.stack or list(ORDER)
+    names = tuple(name for name in ORDER if name in wanted or name == "hub")
+    try:
+        stacks = read_stacks(names)
+        plan = FaultPlan.model_validate_json(arguments.fault.read_text()) if arguments.fault else FaultPlan()
+    except ProblemsError as problems:
+        print(problems, file=sys.stderr)
+        return Ending.BAD_SETTINGS
+    except (OSError, ValidationError) as error:
+        print(f"the fault plan {arguments.fault} cannot be read: {error}", file=sys.stderr)
+        return Ending.BAD_SETTINGS
+    started = time.monotonic()
+    observe = _silent if arguments.json else _progress
+    results: list[StackResult] = []
+    with _folder(arguments.keep) as folder, world(stacks, plan) as simulated:
+        workspace = Workspace(folder, simulated.servers.environment)
+        on_output = print if arguments.verbose else None
+        try:
+            results = Conductor(workspace, simulated, stacks, observe, on_output).perform(arguments.destroy)
+        finally:
+            report = leave(results, simulated)
+        if arguments.json:
+            print(json.dumps([summary(result) for result in results], indent=2))
+        else:
+            show(results)
+            seconds = time.monotonic() - started
+            console.print(f"\n{len(results)} stacks in {seconds:.0f} s; report: {report.relative_to(ROOT)}")
+            if arguments.keep:
+                console.print(f"kept: {folder}")
+    return int(worst(results))
+
+
+def leave(results: list[StackResult], simulated: World) -> Path:
+    """Writes report, outputs and call log, also of a rehearsal that was cut short."""
+    folder = default_folder(ROOT)
+    (folder / "outputs").mkdir(parents=True, exist_ok=True)
+    for result in results:
+        (folder / "outputs" / f"{result.name}.json").write_text(json.dumps(result.outputs, indent=2))
+    simulated.journal.write(folder / "calls.jsonl")
+    report = folder / "report.html"
+    write_report(results, report)
+    return report
+
+
+def summary(result: StackResult) -> dict[str, Any]:
+    """The result of a stack for tools."""
+    return {
+        "stack": result.name,
+        "ending": result.ending.name.lower(),
+        "seconds": {step: round(seconds, 2) for step, seconds in result.seconds.items()},
+        "resources": len([item for item in result.resources if item.get("custom")]),
+        "violations": [
+            {"policy": item.policy, "level": item.level, "urn": item.urn, "message": item.message}
+            for run in result.runs.values()
+            for item in run.verdicts
+        ],
+        "errors": [error for run in result.runs.values() for error in run.errors],
+        "monthlyUsd": round(sum(cost.expected for cost in result.bill.costs), 2),
+        "quota": [
+            {"region": line.region, "family": line.family, "needed": line.needed, "limit": line.limit}
+            for line in result.quota
+        ],
+        "contractFaults": result.contract_faults,
+        "leftBehind": result.left_behind,
+    }
+
+
+@contextmanager
+def _folder(keep: bool) -> Iterator[Path]:
+    folder = Path(tempfile.mkdtemp(prefix="virt-ci-rehearsal-"))
+    try:
+        yield folder
+    finally:
+        if not keep:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _progress(stack: str, step: str, seconds: float | None) -> None:
+    if seconds is None:
+        console.print(f"  {stack:<6} {step} …", end="\r", soft_wrap=True)
+    else:
+        console.print(f"  {stack:<6} {step:<16} {seconds:5.1f} s")
+
+
+def _silent(stack: str, step: str, seconds: float | None) -> None:
+    """Tools read the result, not the way there."""

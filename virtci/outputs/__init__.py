@@ -1,0 +1,1 @@
+"""The output contract: schema, formats, reader."""

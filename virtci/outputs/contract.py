@@ -1,0 +1,112 @@
+"""The output contract: what other tools may rely on, as a typed model.
+
+The committed JSON Schema is generated from these models (`virtci.outputs.schema`). Removing a field, renaming it or
+narrowing its values breaks consumers and needs a new `VERSION`; adding an optional one does not.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from virtci.core.environments import Environment, Gate, TestScope
+from virtci.core.hypervisors import Hypervisor
+from virtci.core.lifetimes import Lifetime
+
+VERSION: Literal[1] = 1
+
+
+class Part(BaseModel):
+    """A part of the contract: immutable, written in camelCase."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel)
+
+
+class NetworkPart(Part):
+    """The network that environments join."""
+
+    resource_id: str = Field(description="ARM id of the virtual network.")
+    subnet_resource_ids: dict[str, str] = Field(description="ARM ids of the subnets by environment, and `runners`.")
+    egress_address: str = Field(description="Public address from which all machines appear.")
+
+
+class VaultPart(Part):
+    """The vault with keys and kubeconfigs; never a value of it."""
+
+    name: str
+    resource_group: str
+    resource_id: str
+    uri: str
+
+
+class IdentityPart(Part):
+    """A cloud identity that workflows act as."""
+
+    client_id: str
+    principal_id: str
+    subjects: dict[str, str] = Field(default={}, description="OIDC subjects that it trusts, by credential.")
+
+
+class MachinePart(Part):
+    """One virtual machine."""
+
+    name: str
+    role: Literal["environment", "runner"]
+    environment: Environment | None = None
+    resource_group: str
+    resource_id: str
+    size: str
+    private_address: str
+    user: str
+    ssh_key_secret: str = Field(description="Vault secret with the private SSH key.")
+    lifetime: Lifetime
+
+
+class ClusterPart(Part):
+    """One managed cluster."""
+
+    name: str
+    environment: Environment
+    resource_group: str
+    resource_id: str
+    private_fqdn: str
+
+
+class TestsPart(Part):
+    """What the test step of an environment does."""
+
+    enabled: bool
+    reason: str = Field(description="Why the step is off; empty when it is on.")
+    scope: TestScope
+    focus: str = Field(min_length=1, description="Ginkgo label expression.")
+
+
+class EnvironmentPart(Part):
+    """One test environment."""
+
+    purpose: str
+    hypervisor: Hypervisor
+    gate: Gate
+    compute: str = Field(description="Name of the machine or cluster.")
+    resource_group: str
+    repository: str
+    kubeconfig_secret: str = Field(description="Vault secret with the kubeconfig.")
+    identity: IdentityPart
+    tests: TestsPart
+
+
+class Outputs(Part):
+    """The outputs of a stack. Sections that the stack does not declare are absent."""
+
+    contract_version: Literal[1] = Field(description="Version of this contract.")
+    stack: str
+    region: str
+    network: NetworkPart | None = None
+    vault: VaultPart | None = None
+    workspace_id: str | None = None
+    identities: dict[str, IdentityPart] = {}
+    roles: dict[str, str] = Field(default={}, description="Ids of the fleet's own roles by name.")
+    machines: tuple[MachinePart, ...] = ()
+    clusters: tuple[ClusterPart, ...] = ()
+    environments: dict[Environment, EnvironmentPart] = {}
+    runner_labels: tuple[str, ...] = ()

@@ -1,0 +1,1 @@
+"""Simulated clouds, and the conductor that runs the real engine against them."""

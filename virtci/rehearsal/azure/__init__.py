@@ -1,0 +1,1 @@
+"""A simulated Azure: Resource Manager behind the provider protocol and behind HTTP."""

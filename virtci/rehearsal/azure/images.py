@@ -1,0 +1,43 @@
+"""Which images machines can be made from."""
+
+from virtci.rehearsal.azure import errors
+from virtci.rehearsal.azure.store import Store
+from virtci.rehearsal.bridge import Values
+from virtci.rehearsal.journal import CloudError
+
+
+def check(store: Store, reference: Values, region: str) -> None:
+    """Refuses an image that the scenario does not name."""
+    if reference.get("id"):
+        _check_gallery(store, str(reference["id"]), region)
+    elif reference:
+        _check_marketplace(store, reference)
+
+
+def _check_gallery(store: Store, image: str, region: str) -> None:
+    low = image.lower()
+    known = {item.lower() for item in store.scenario.images}
+    has_versions = any(item.startswith(f"{low}/versions/") for item in known)
+    if low not in known and not has_versions and not store.exists(image):
+        text = (
+            f"The gallery image {image} is not available in {region} region. Please contact image owner to replicate "
+            "to this region, or change your requested region."
+        )
+        raise CloudError(404, "GalleryImageNotFound", text)
+
+
+def _check_marketplace(store: Store, reference: Values) -> None:
+    parts = [str(reference.get(name)) for name in ("publisher", "offer", "sku")]
+    missing = [name for name in ("publisher", "offer", "sku", "version") if not reference.get(name)]
+    if missing:
+        raise errors.bad("InvalidParameter", f"Required parameter 'imageReference.{missing[0]}' is missing (null).")
+    version, known = str(reference["version"]), {item.lower() for item in store.scenario.marketplace}
+    family = ":".join(parts).lower()
+    any_version = family in known or any(item.startswith(f"{family}:") for item in known)
+    if f"{family}:{version}".lower() not in known and not (version == "latest" and any_version):
+        text = (
+            f"The platform image '{':'.join(parts)}:{version}' is not available. Verify that all fields in the storage "
+            "profile are correct. For more details about storage profile information, please refer to "
+            "https://aka.ms/storageprofile"
+        )
+        raise CloudError(404, "PlatformImageNotFound", text)

@@ -1,0 +1,153 @@
+"""Conducts a rehearsal: the real engine, program and policies against simulated clouds, stack by stack."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+from virtci.core.inventory import Bill, Resource, bill, demands, plain_kind
+from virtci.core.quota import QuotaLine, held_against
+from virtci.outputs.check import contract_faults
+from virtci.rehearsal.engine import Run, Workspace
+from virtci.rehearsal.world import World
+from virtci.settings.models import Settings
+
+COMPONENT_PREFIX = "virt-ci:"
+
+
+class Ending(IntEnum):
+    """How a rehearsal ended; the exit code of `virtci rehearse`."""
+
+    GOOD = 0
+    REFUSED = 1
+    BAD_SETTINGS = 2
+    NOT_STABLE = 3
+    CONTRACT_BROKEN = 4
+    LEFT_BEHIND = 5
+    NO_ENGINE = 6
+    INTERRUPTED = 130
+
+
+@dataclass
+class StackResult:
+    """What the rehearsal of one stack showed."""
+
+    name: str
+    settings: Settings
+    runs: dict[str, Run] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+    simulated_seconds: dict[str, float] = field(default_factory=dict)
+    resources: list[dict[str, Any]] = field(default_factory=list)
+    outputs: dict[str, Any] = field(default_factory=dict)
+    contract_faults: list[str] = field(default_factory=list)
+    quota: list[QuotaLine] = field(default_factory=list)
+    bill: Bill = field(default_factory=lambda: Bill((), (), ()))
+    left_behind: list[str] = field(default_factory=list)
+    ending: Ending = Ending.GOOD
+
+
+Observer = Callable[[str, str, float | None], None]
+"""Told when a step of a stack begins (without seconds) and when it is over."""
+
+
+@dataclass
+class Conductor:
+    """Takes stacks through preview, up, second preview, contract and, where asked for, destroy."""
+
+    workspace: Workspace
+    world: World
+    stacks: Mapping[str, Settings]
+    observe: Observer
+    on_output: Callable[[str], Any] | None = None
+
+    def perform(self, destroy: bool = False) -> list[StackResult]:
+        """Rehearses the stacks in order and, with `destroy`, takes them down in the opposite order."""
+        results: list[StackResult] = []
+        for name, settings in self.stacks.items():
+            result = StackResult(name, settings)
+            results.append(result)
+            self._build(result)
+            if result.ending is not Ending.GOOD:
+                return results
+        if destroy:
+            for result in reversed(results):
+                self._take_down(result)
+            results[0].left_behind = self.world.azure.remaining()
+        return results
+
+    def _build(self, result: StackResult) -> None:
+        first = self._step(result, "preview", lambda: self.workspace.preview(result.name, on_output=self.on_output))
+        if not first.succeeded or first.mandatory:
+            result.ending = Ending.REFUSED
+            return
+        update = self._step(result, "up", lambda: self.workspace.up(result.name, on_output=self.on_output))
+        if not update.succeeded:
+            result.ending = Ending.REFUSED
+            return
+        second = self._step(
+            result, "second preview", lambda: self.workspace.preview(result.name, on_output=self.on_output)
+        )
+        self._examine(result)
+        if not second.succeeded or second.mandatory:
+            result.ending = Ending.REFUSED
+        elif second.changes:
+            result.ending = Ending.NOT_STABLE
+        elif result.contract_faults:
+            result.ending = Ending.CONTRACT_BROKEN
+
+    def _examine(self, result: StackResult) -> None:
+        """Reads the state once; everything that is shown comes from it."""
+        started = time.monotonic()
+        self.observe(result.name, "contract", None)
+        result.resources = [
+            item for item in self.workspace.state(result.name)["resources"] if "pulumi:providers" not in item["type"]
+        ]
+        stack = next(item for item in result.resources if item["type"] == "pulumi:pulumi:Stack")
+        result.outputs = dict(stack.get("outputs", {}))
+        result.contract_faults = contract_faults(result.outputs)
+        known = inventory(result.resources)
+        quota = result.settings.quota
+        result.quota = held_against(demands(known), quota.limits, quota.reserve)
+        result.bill = bill(known)
+        self._done(result, "contract", started)
+
+    def _take_down(self, result: StackResult) -> None:
+        run = self._step(result, "destroy", lambda: self.workspace.destroy(result.name, on_output=self.on_output))
+        if not run.succeeded:
+            result.ending = Ending.LEFT_BEHIND
+
+    def _step(self, result: StackResult, name: str, perform: Callable[[], Run]) -> Run:
+        self.observe(result.name, name, None)
+        started, began = time.monotonic(), self.world.clock.seconds
+        result.runs[name] = run = perform()
+        result.simulated_seconds[name] = self.world.clock.seconds - began
+        self._done(result, name, started)
+        return run
+
+    def _done(self, result: StackResult, name: str, started: float) -> None:
+        result.seconds[name] = time.monotonic() - started
+        self.observe(result.name, name, result.seconds[name])
+
+
+def inventory(resources: Sequence[Mapping[str, Any]]) -> list[Resource]:
+    """The cloud resources of a state with the inputs that declared them."""
+    return [
+        Resource(item["urn"].rsplit("::", 1)[-1], plain_kind(item["type"]), item.get("inputs", {}))
+        for item in resources
+        if item.get("custom")
+    ]
+
+
+def worst(results: Sequence[StackResult]) -> Ending:
+    """The ending of the whole rehearsal: the first that is not good, or what is left behind."""
+    for result in results:
+        if result.ending is not Ending.GOOD:
+            return result.ending
+    return Ending.LEFT_BEHIND if any(result.left_behind for result in results) else Ending.GOOD
+
+
+def default_folder(root: Path) -> Path:
+    """Where rehearsals put what they leave: report and call log."""
+    return root / ".rehearsal"

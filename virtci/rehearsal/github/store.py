@@ -1,0 +1,160 @@
+"""What the simulated GitHub holds: the repositories, people and teams of a scenario, and their environments."""
+
+import itertools
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+from nacl.public import PrivateKey
+from pydantic import BaseModel, ConfigDict, Field
+
+from virtci.rehearsal.clock import SimulatedClock
+from virtci.rehearsal.github.contract import not_found
+
+FIRST_ID = 7_000_001
+REQUESTS_PER_HOUR = 5_000
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Owner(_Frozen):
+    """The account that owns the repositories."""
+
+    login: str = Field(min_length=1)
+    id: int = Field(gt=0)
+    type: Literal["Organization", "User"] = "Organization"
+
+
+class Repository(_Frozen):
+    """A repository of the owner."""
+
+    name: str = Field(min_length=1)
+    id: int = Field(gt=0)
+    visibility: Literal["public", "private", "internal"] = "public"
+
+
+class User(_Frozen):
+    """A person who can be a reviewer."""
+
+    login: str = Field(min_length=1)
+    id: int = Field(gt=0)
+
+
+class Team(_Frozen):
+    """A team of the owner that can be a reviewer."""
+
+    slug: str = Field(min_length=1)
+    id: int = Field(gt=0)
+
+
+class GitHubScenario(_Frozen):
+    """What exists on GitHub before the rehearsal starts."""
+
+    owner: Owner
+    repositories: tuple[Repository, ...] = ()
+    users: tuple[User, ...] = ()
+    teams: tuple[Team, ...] = ()
+    requests_per_hour: int = Field(default=REQUESTS_PER_HOUR, gt=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Protection:
+    """The settings of an environment that one PUT replaces as a whole."""
+
+    wait_timer: int = 0
+    prevent_self_review: bool = False
+    reviewers: tuple[tuple[str, int], ...] = ()
+    branch_policy: Mapping[str, bool] | None = None
+    can_admins_bypass: bool = True
+
+    @property
+    def has_patterns(self) -> bool:
+        """Whether name patterns decide which branches may deploy."""
+        return bool(self.branch_policy and self.branch_policy["custom_branch_policies"])
+
+
+@dataclass(slots=True)
+class Entry:
+    """A secret or a variable. A secret's value is nowhere: only the fact that it was set is kept."""
+
+    name: str
+    created_at: datetime
+    updated_at: datetime
+    value: str | None = None
+
+
+@dataclass(slots=True)
+class Environment:
+    """A deployment environment with everything that dies with it."""
+
+    id: int
+    name: str
+    created_at: datetime
+    updated_at: datetime
+    protection: Protection = field(default_factory=Protection)
+    patterns: dict[int, tuple[str, str]] = field(default_factory=dict)
+    secrets: dict[str, Entry] = field(default_factory=dict)
+    variables: dict[str, Entry] = field(default_factory=dict)
+    key_id: str = ""
+    key: PrivateKey = field(default_factory=PrivateKey.generate, repr=False)
+
+
+@dataclass
+class World:
+    """The live state, and look-ups that answer as the service does when something is absent."""
+
+    scenario: GitHubScenario
+    clock: SimulatedClock
+    environments: dict[tuple[int, str], Environment] = field(default_factory=dict)
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(FIRST_ID))
+
+    def next_id(self) -> int:
+        """A number that nothing else has."""
+        return next(self._numbers)
+
+    def repository(self, owner: str, name: str) -> Repository:
+        """A repository; names are not case sensitive."""
+        found = [item for item in self.scenario.repositories if item.name.lower() == name.lower()]
+        if owner.lower() != self.scenario.owner.login.lower() or not found:
+            raise not_found()
+        return found[0]
+
+    def user(self, login: str) -> User:
+        """A person, or the owner as an account."""
+        account = self.scenario.owner
+        for item in (*self.scenario.users, User(login=account.login, id=account.id)):
+            if item.login.lower() == login.lower():
+                return item
+        raise not_found()
+
+    def team(self, organisation: str, slug: str) -> Team:
+        """A team of the owner."""
+        owner = self.scenario.owner
+        found = [item for item in self.scenario.teams if item.slug == slug.lower()]
+        if owner.type != "Organization" or organisation.lower() != owner.login.lower() or not found:
+            raise not_found()
+        return found[0]
+
+    def environments_of(self, repository: Repository) -> list[Environment]:
+        """The environments of a repository in the order of their creation."""
+        return [item for (owner, _), item in self.environments.items() if owner == repository.id]
+
+    def environment(self, repository: Repository, name: str) -> Environment:
+        """An environment; names are not case sensitive."""
+        try:
+            return self.environments[repository.id, name.lower()]
+        except KeyError as error:
+            raise not_found() from error
+
+    def ensure(self, repository: Repository, name: str) -> Environment:
+        """The environment, created when it is absent."""
+        key = (repository.id, name.lower())
+        if key not in self.environments:
+            now = self.clock.now
+            self.environments[key] = Environment(
+                id=self.next_id(), name=name, created_at=now, updated_at=now, key_id=str(self.next_id())
+            )
+        return self.environments[key]

@@ -1,0 +1,117 @@
+"""The figures of a stack that the page and the terminal both show."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from virtci.core.prices import Cost, total
+from virtci.core.quota import REGIONAL, QuotaLine
+from virtci.rehearsal.conductor import Ending, StackResult
+
+ENDINGS: Mapping[Ending, str] = {
+    Ending.GOOD: "good",
+    Ending.REFUSED: "refused",
+    Ending.BAD_SETTINGS: "wrong settings",
+    Ending.NOT_STABLE: "not stable: the second preview shows changes",
+    Ending.CONTRACT_BROKEN: "outputs break the contract",
+    Ending.LEFT_BEHIND: "resources left behind",
+    Ending.NO_ENGINE: "no engine",
+    Ending.INTERRUPTED: "interrupted",
+}
+SHORT_ENDINGS: Mapping[Ending, str] = {
+    **ENDINGS,
+    Ending.NOT_STABLE: "not stable",
+    Ending.CONTRACT_BROKEN: "contract broken",
+    Ending.LEFT_BEHIND: "left behind",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A verdict of a policy, once, with the steps in which it was given."""
+
+    level: str
+    policy: str
+    urn: str
+    message: str
+    steps: tuple[str, ...]
+
+    @property
+    def resource(self) -> str:
+        """The name of the resource; empty for a verdict on the whole stack."""
+        return self.urn.rsplit("::", 1)[-1] if "$" in self.urn or "::" in self.urn else self.urn
+
+
+@dataclass(frozen=True, slots=True)
+class CostLine:
+    """What a lifetime class costs in a month, in USD."""
+
+    name: str
+    expected: float
+    ceiling: float
+
+
+def findings(result: StackResult) -> list[Finding]:
+    """Every verdict once, mandatory ones first; two previews that say the same say it once."""
+    found: dict[tuple[str, str, str, str], list[str]] = defaultdict(list)
+    for step, run in result.runs.items():
+        for item in run.verdicts:
+            found[item.level, item.policy, item.urn, item.message].append(step)
+    return [Finding(*key, tuple(dict.fromkeys(steps))) for key, steps in sorted(found.items(), key=_severity)]
+
+
+def _severity(item: tuple[tuple[str, str, str, str], list[str]]) -> tuple[bool, tuple[str, str, str, str]]:
+    return item[0][0] != "mandatory", item[0]
+
+
+def cost_lines(result: StackResult) -> list[CostLine]:
+    """The cost of each lifetime class, and the total as the last line."""
+    classes: dict[str, list[Cost]] = defaultdict(list)
+    for cost in result.bill.costs:
+        classes[cost.lifetime.value].append(cost)
+    return [_line(name, costs) for name, costs in sorted(classes.items())] + [_line("total", list(result.bill.costs))]
+
+
+def _line(name: str, costs: list[Cost]) -> CostLine:
+    ceiling, expected = total(costs)
+    return CostLine(name, expected, ceiling)
+
+
+def kinds(result: StackResult) -> Counter[str]:
+    """How many cloud resources of which type there are; what only the engine knows is no resource of a cloud."""
+    return Counter(item["type"] for item in result.resources if item.get("custom") and not item["type"].startswith("pulumi:"))
+
+
+def vcpus(result: StackResult) -> int:
+    """The vCPU that can run at once, over all regions."""
+    return sum(line.needed for line in result.quota if line.family == REGIONAL)
+
+
+def share(line: QuotaLine) -> str:
+    """How a limit stands, in words."""
+    if line.limit is None:
+        return "no share declared"
+    if line.exceeded:
+        return f"{line.missing} vCPU missing"
+    free = line.limit - line.needed - line.reserve
+    return f"fits, {free} free" if free else "fits exactly"
+
+
+def family_name(line: QuotaLine) -> str:
+    """The family, or what the platform calls `cores`."""
+    return "regional total" if line.family == REGIONAL else line.family
+
+
+def changed(operations: Mapping[str, str]) -> str:
+    """What a step changed, in words: `55 create, 1 update`."""
+    counts = Counter(operations.values())
+    return ", ".join(f"{number} {operation}" for operation, number in sorted(counts.items())) or "no change"
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it."""
+    if seconds < 60:  # noqa: PLR2004
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02} min" if hours else f"{minutes} min {rest:02} s"
