@@ -23,6 +23,8 @@ Settings = Mapping[str, Any]
 Schema = Mapping[str, Mapping[str, Any]]
 """JSON schema of each setting; one without a default must be configured."""
 BASELINE = "Azure.GA_2026_03"
+REDACTED = "[secret]"
+"""What `pulumi policy analyze` shows of a secret in an exported state."""
 RULE_PAGES = "https://azure.github.io/PSRule.Rules.Azure/en/rules"
 
 
@@ -141,7 +143,7 @@ def plain(value: Any) -> Any:
         return [_part(value, index) for index in range(len(value))]
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    return value
+    return UNKNOWN if isinstance(value, str) and value == REDACTED else value
 
 
 def at(properties: Any, path: str) -> Any:
@@ -191,7 +193,9 @@ def _part(container: Any, key: Any) -> Any:
         return UNKNOWN
 
 
-def _judged(name: str, schema: Schema | None, args: Any, check: Callable[[Settings], Iterable[Fault]]) -> Iterator[Fault]:
+def _judged(
+    name: str, schema: Schema | None, args: Any, check: Callable[[Settings], Iterable[Fault]]
+) -> Iterator[Fault]:
     given: dict[str, Any] = {key: value["default"] for key, value in (schema or {}).items() if "default" in value}
     given |= plain(args.get_config())
     if missing := [key for key in schema or {} if key not in given]:
@@ -215,5 +219,7 @@ def _metadata(
         "severity": severity,
         "framework": framework,
         "url": page,
-        "config_schema": PolicyConfigSchema({key: dict(value) for key, value in schema.items()}, required) if schema else None,
+        "config_schema": PolicyConfigSchema({key: dict(value) for key, value in schema.items()}, required)
+        if schema
+        else None,
     }

@@ -17,7 +17,9 @@ def faults(fleet: Fleet, settings: Settings) -> Iterator[Fault]:
     limit = float(settings["monthlyUsd"])
     found = bill(fleet.resources)
     for entry in found.unpriced:
-        yield Fault(f"no price for {entry}", "everything billable has a price before it is made", "state it, or add its price")
+        yield Fault(
+            f"no price for {entry}", "everything billable has a price before it is made", "state it, or add its price"
+        )
     _, expected = total(found.costs)
     if expected > limit:
         largest = sorted(found.costs, key=lambda cost: -cost.expected)[:3]

@@ -23,7 +23,9 @@ def faults(fleet: Fleet, _: Settings) -> Iterator[Fault]:
     for kind, (prop, user, word) in USES.items():
         for resource in fleet.of(kind):
             if not fleet.users(resource, prop, user):
-                yield Fault(f"no {word} uses it", "what is declared is used", f"attach it to a {word} or remove it", resource)
+                yield Fault(
+                    f"no {word} uses it", "what is declared is used", f"attach it to a {word} or remove it", resource
+                )
 
 
 POLICY = stack_policy(

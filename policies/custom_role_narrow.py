@@ -16,6 +16,7 @@ FORBIDDEN = (
     "Microsoft.Authorization/roleAssignments/write",
     "Microsoft.Authorization/roleDefinitions/write",
     "Microsoft.Compute/virtualMachines/runCommand/action",
+    "Microsoft.Compute/virtualMachines/runCommands/write",
     "Microsoft.ContainerService/managedClusters/listClusterAdminCredential/action",
     "Microsoft.ContainerService/managedClusters/runcommand/action",
     "Microsoft.KeyVault/locations/deletedVaults/purge/action",
@@ -30,10 +31,14 @@ def faults(resource: Resource, _: Settings) -> Iterator[Fault]:
         for action in [item for item in (*actions, *data) if item is UNKNOWN or item.startswith("*")]:
             yield Fault(f"it allows {shown(action)}", "actions name a provider and a type", "list what is needed")
         for action in [item for item in data if item is not UNKNOWN and "*" in item]:
-            yield Fault(f"it allows {shown(action)} on data", "data actions are listed one by one", "list what is needed")
+            yield Fault(
+                f"it allows {shown(action)} on data", "data actions are listed one by one", "list what is needed"
+            )
         for forbidden in FORBIDDEN:
             if _matches(forbidden, actions) and not _matches(forbidden, less):
-                yield Fault(f"it allows {forbidden}", "no role of ours does", "add it to notActions, or narrow the actions")
+                yield Fault(
+                    f"it allows {forbidden}", "no role of ours does", "add it to notActions, or narrow the actions"
+                )
     for scope in each(resource.properties, "assignableScopes"):
         if not str(scope).startswith("/subscriptions/"):
             yield Fault(f"it can be assigned at {shown(scope)}", "one subscription at most", "name the subscription")

@@ -14,7 +14,9 @@ PULL_REQUEST = ":pull_request"
 
 def is_pull_request(subject: object) -> bool:
     """Whether a subject is that of all pull requests of one repository."""
-    return isinstance(subject, str) and subject.count(":") == 2 and subject.endswith(PULL_REQUEST) and "*" not in subject
+    return (
+        isinstance(subject, str) and subject.count(":") == 2 and subject.endswith(PULL_REQUEST) and "*" not in subject
+    )
 
 
 def faults(resource: Resource, _: Settings) -> Iterator[Fault]:
@@ -24,7 +26,9 @@ def faults(resource: Resource, _: Settings) -> Iterator[Fault]:
     yield from must_be(resource.properties, "audiences", [[AUDIENCE]], "use the one audience of Entra")
     subject = at(resource.properties, "subject")
     if not is_pull_request(subject) and not (isinstance(subject, str) and environment_of(subject)):
-        yield Fault(f"subject is {shown(subject)}", "a subject is bound to exactly one environment, or to pull_request", fix)
+        yield Fault(
+            f"subject is {shown(subject)}", "a subject is bound to exactly one environment, or to pull_request", fix
+        )
 
 
 POLICY = resource_policy(

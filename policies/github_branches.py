@@ -21,7 +21,9 @@ def faults(fleet: Fleet, _: Settings) -> Iterator[Fault]:
             pattern = at(policy.properties, "branchPattern") or at(policy.properties, "tagPattern")
             if not isinstance(pattern, str) or pattern in EVERY_BRANCH:
                 fix = "name the branches in the stack file"
-                yield Fault(f"its pattern is {shown(pattern)}", "a pattern names branches, not all of them", fix, policy)
+                yield Fault(
+                    f"its pattern is {shown(pattern)}", "a pattern names branches, not all of them", fix, policy
+                )
 
 
 POLICY = stack_policy(

@@ -6,15 +6,18 @@ from pulumi_policy import Severity
 
 from policies.common import Fault, Settings, at, each, must_be, resource_policy, shown
 from policies.kinds import GITHUB_ENVIRONMENT
-from virtci.core.inventory import Resource
+from virtci.core.inventory import UNKNOWN, Resource
 
 
 def faults(resource: Resource, settings: Settings) -> Iterator[Fault]:
     """Protects secrets and cloud identities of an environment from a single person."""
     found, least = resource.properties, int(settings["reviewers"])
-    count = sum(len({str(who) for who in each(group, key)}) for group in each(found, "reviewers") for key in ("users", "teams"))
+    people = {
+        (key, who) for group in each(found, "reviewers") for key in ("users", "teams") for who in each(group, key)
+    }
+    count = sum(who is not UNKNOWN for _, who in people)
     if count < least:
-        yield Fault(f"it has {count} reviewers", f"at least {least}", "add reviewers in the stack file")
+        yield Fault(f"it has {count} known reviewers", f"at least {least}", "add reviewers in the stack file")
     yield from must_be(found, "preventSelfReview", [True], "nobody approves an own run")
     yield from must_be(found, "canAdminsBypass", [False], "administrators wait as well")
     modes = [at(found, f"deploymentBranchPolicy.{key}") for key in ("protectedBranches", "customBranchPolicies")]

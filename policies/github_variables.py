@@ -20,7 +20,9 @@ def faults(fleet: Fleet, settings: Settings) -> Iterator[Fault]:
             value = values.get(name)
             if not (isinstance(value, str) and value.strip()):
                 fix = "declare it with the environment's other variables"
-                yield Fault(f"variable {name} is {shown(value)}", "every test environment has it, not empty", fix, environment)
+                yield Fault(
+                    f"variable {name} is {shown(value)}", "every test environment has it, not empty", fix, environment
+                )
 
 
 POLICY = stack_policy(
@@ -29,6 +31,10 @@ POLICY = stack_policy(
     faults,
     Severity.MEDIUM,
     settings={
-        "required": {"type": "array", "items": {"type": "string"}, "default": ["TEST_FOCUS", "EMULATION", "HYPERVISOR", "TESTS_ENABLED"]}
+        "required": {
+            "type": "array",
+            "items": {"type": "string"},
+            "default": ["TEST_FOCUS", "EMULATION", "HYPERVISOR", "TESTS_ENABLED"],
+        }
     },
 )

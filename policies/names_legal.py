@@ -6,59 +6,40 @@ from typing import Any
 
 from pulumi_policy import Severity
 
+from policies import kinds
 from policies.common import Fault, Settings, at, each, resource_policy, shown
-from policies.kinds import (
-    BUDGET,
-    CLUSTER,
-    CREDENTIAL,
-    GITHUB_ENVIRONMENT,
-    GITHUB_SECRET,
-    GITHUB_VARIABLE,
-    GROUP,
-    IDENTITY,
-    INTERFACE,
-    MACHINE,
-    NAT_GATEWAY,
-    NETWORK,
-    POOL,
-    PUBLIC_ADDRESS,
-    ROLE,
-    SECRET,
-    SECURITY_GROUP,
-    VAULT,
-    WORKSPACE,
-)
 from virtci.core.inventory import UNKNOWN, Resource
 from virtci.core.names import Kind, named
 from virtci.core.problems import Refusal
 
 NAMES: dict[str, tuple[tuple[str, Kind], ...]] = {
-    GROUP: (("resourceGroupName", "resource_group"),),
-    WORKSPACE: (("workspaceName", "workspace"),),
-    NETWORK: (("virtualNetworkName", "virtual_network"),),
-    SECURITY_GROUP: (("networkSecurityGroupName", "network_security_group"),),
-    INTERFACE: (("networkInterfaceName", "network_interface"),),
-    NAT_GATEWAY: (("natGatewayName", "nat_gateway"),),
-    PUBLIC_ADDRESS: (("publicIpAddressName", "public_ip"),),
-    VAULT: (("vaultName", "key_vault"),),
-    SECRET: (("secretName", "secret"),),
-    MACHINE: (
-        ("vmName", "virtual_machine"),
-        ("osProfile.computerName", "virtual_machine"),
-        ("storageProfile.osDisk.name", "disk"),
+    kinds.GROUP: (("resourceGroupName", "resource_group"),),
+    kinds.WORKSPACE: (("workspaceName", "workspace"),),
+    kinds.NETWORK: (("virtualNetworkName", "virtual_network"),),
+    kinds.SECURITY_GROUP: (("networkSecurityGroupName", "network_security_group"),),
+    kinds.INTERFACE: (("networkInterfaceName", "network_interface"),),
+    kinds.NAT_GATEWAY: (("natGatewayName", "nat_gateway"),),
+    kinds.PUBLIC_ADDRESS: (("publicIpAddressName", "public_ip"),),
+    kinds.VAULT: (("vaultName", "key_vault"),),
+    kinds.SECRET: (("secretName", "secret"),),
+    kinds.MACHINE: (
+        ("vmName", "virtual_machine"), ("osProfile.computerName", "virtual_machine"), ("storageProfile.osDisk.name", "disk"),
     ),
-    IDENTITY: (("resourceName", "identity"),),
-    CREDENTIAL: (("federatedIdentityCredentialResourceName", "federated_credential"),),
-    CLUSTER: (("resourceName", "managed_cluster"),),
-    POOL: (("agentPoolName", "agent_pool"),),
-    ROLE: (("roleName", "role"),),
-    BUDGET: (("budgetName", "budget"),),
-    GITHUB_ENVIRONMENT: (("environment", "github_environment"),),
-    GITHUB_VARIABLE: (("variableName", "github_variable"),),
-    GITHUB_SECRET: (("secretName", "github_variable"),),
-}
+    kinds.IDENTITY: (("resourceName", "identity"),),
+    kinds.CREDENTIAL: (("federatedIdentityCredentialResourceName", "federated_credential"),),
+    kinds.CLUSTER: (("resourceName", "managed_cluster"),),
+    kinds.POOL: (("agentPoolName", "agent_pool"),),
+    kinds.ROLE: (("roleName", "role"),),
+    kinds.BUDGET: (("budgetName", "budget"),),
+    kinds.GITHUB_ENVIRONMENT: (("environment", "github_environment"),),
+    kinds.GITHUB_VARIABLE: (("variableName", "github_variable"),),
+    kinds.GITHUB_SECRET: (("secretName", "github_variable"),),
+}  # fmt: skip
 DNS_PREFIX = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,52}[A-Za-z0-9])?")
-INSIDE: dict[str, tuple[str, Kind]] = {NETWORK: ("subnets", "subnet"), CLUSTER: ("agentPoolProfiles", "agent_pool")}
+INSIDE: dict[str, tuple[str, Kind]] = {
+    kinds.NETWORK: ("subnets", "subnet"),
+    kinds.CLUSTER: ("agentPoolProfiles", "agent_pool"),
+}
 
 
 def faults(resource: Resource, _: Settings) -> Iterator[Fault]:
@@ -68,10 +49,8 @@ def faults(resource: Resource, _: Settings) -> Iterator[Fault]:
     path, kind = INSIDE.get(resource.kind, ("", "subnet"))
     for index, item in enumerate(each(resource.properties, path) if path else []):
         yield from _judge(f"{path}[{index}].name", kind, at(item, "name"))
-
-
     prefix = at(resource.properties, "dnsPrefix")
-    if resource.kind == CLUSTER and not DNS_PREFIX.fullmatch(str(prefix)):
+    if resource.kind == kinds.CLUSTER and not DNS_PREFIX.fullmatch(str(prefix)):
         fix = "take the name of the cluster"
         yield Fault(f"dnsPrefix is {shown(prefix)}", "1 to 54 letters, digits and inner hyphens", fix)
 

@@ -15,7 +15,9 @@ ALL = IPv4Network("0.0.0.0/0")
 
 def faults(resource: Resource, _: Settings) -> Iterator[Fault]:
     """Protects from the platform's own rules, which let the whole virtual network in."""
-    if not any(rule.denies and rule.applies_to("Inbound") and rule.covers(ALL, ALL, None) for rule in rules_of(resource)):
+    if not any(
+        rule.denies and rule.applies_to("Inbound") and rule.covers(ALL, ALL, None) for rule in rules_of(resource)
+    ):
         yield Fault(
             "no rule denies all other inbound traffic",
             "the last inbound rule denies everything from everywhere",

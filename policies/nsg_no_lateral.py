@@ -38,7 +38,8 @@ def faults(resource: Resource, settings: Settings) -> Iterator[Fault]:
 def _is_fine(rule: SecurityRule, management: frozenset[str]) -> bool:
     sources, destinations = set(rule.sources), set(rule.destinations)
     return all(isinstance(source, str) for source in sources) and (
-        sources <= management or (destinations <= sources and "*" not in destinations and "VirtualNetwork" not in destinations)
+        sources <= management
+        or (destinations <= sources and "*" not in destinations and "VirtualNetwork" not in destinations)
     )
 
 

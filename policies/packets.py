@@ -51,7 +51,11 @@ class SecurityRule:
             and self.direction is not UNKNOWN
             and any(_covers(value, source) for value in self.sources)
             and any(_covers(value, destination) for value in self.destinations)
-            and any(value in ALL_PORTS or (port is not None and _has_port(value, port)) for value in self.ports if value is not UNKNOWN)
+            and any(
+                value in ALL_PORTS or (port is not None and _has_port(value, port))
+                for value in self.ports
+                if value is not UNKNOWN
+            )
         )
 
 
@@ -62,7 +66,11 @@ def rules_of(group: Resource) -> list[SecurityRule]:
 
 
 def admits(
-    rules: Sequence[SecurityRule], direction: str, source: IPv4Network, destination: IPv4Network, port: int | None = None
+    rules: Sequence[SecurityRule],
+    direction: str,
+    source: IPv4Network,
+    destination: IPv4Network,
+    port: int | None = None,
 ) -> str | None:
     """The name of the rule that lets some packet through, or nothing. Without a match, the platform's defaults do."""
     for rule in rules:

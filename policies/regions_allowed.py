@@ -16,7 +16,9 @@ def faults(resource: Resource, settings: Settings) -> Iterator[Fault]:
     allowed = [str(region) for region in settings["allowed"]]
     found = at(resource.properties, "location")
     if not (isinstance(found, str) and found.replace(" ", "").lower() in allowed):
-        yield Fault(f"location is {shown(found)}", f"one of {', '.join(allowed)}", "take it from `region` of the stack file")
+        yield Fault(
+            f"location is {shown(found)}", f"one of {', '.join(allowed)}", "take it from `region` of the stack file"
+        )
 
 
 POLICY = resource_policy(

@@ -31,7 +31,9 @@ def faults(resource: Resource, settings: Settings) -> Iterator[Fault]:
         return
     condition = is_filled(at(resource.properties, "condition"))
     if role == CAN_ASSIGN and not (condition and at(resource.properties, "conditionVersion") == "2.0"):
-        yield Fault(f"it gives {role} without a condition", "who assigns roles may assign named ones only", "add the condition")
+        yield Fault(
+            f"it gives {role} without a condition", "who assigns roles may assign named ones only", "add the condition"
+        )
     if scope is not UNKNOWN:
         yield from _scope(role, scope, settings["subscriptionRoles"])
 
@@ -41,14 +43,17 @@ def _scope(role: str, scope: Any, subscription_roles: list[str]) -> Iterator[Fau
     if role.startswith("Key Vault") and "secrets" not in parts:
         yield Fault(f"it gives {role} on {shown(scope)}", "vault roles are given on one secret", FIX)
     elif parts[0] != "subscriptions" or (len(parts) == 2 and role not in subscription_roles):
-        yield Fault(f"it gives {role} on {shown(scope)}", f"only {', '.join(subscription_roles)} are for a subscription", FIX)
+        yield Fault(
+            f"it gives {role} on {shown(scope)}", f"only {', '.join(subscription_roles)} are for a subscription", FIX
+        )
 
 
 def _name(role_id: str, custom: list[str]) -> str | None:
     """The name of a role: of the table, or one of the custom ones, whose ids follow from their names."""
-    parts = role_id.lower().strip("/").split("/")
+    parts = role_id.strip("/").split("/")
     own = {assignment_id(parts[1], name): name for name in custom} if len(parts) > 1 else {}
-    return own.get(parts[-1]) or next((name for name, guid in table("roles")["roles"].items() if guid == parts[-1]), None)
+    known = {guid: name for name, guid in table("roles")["roles"].items()} | own
+    return known.get(parts[-1].lower())
 
 
 POLICY = resource_policy(

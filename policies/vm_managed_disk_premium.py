@@ -20,7 +20,9 @@ def faults(resource: Resource, settings: Settings) -> Iterator[Fault]:
         fix = "use a managed premium disk"
         yield from must_be(disk, "managedDisk.storageAccountType", settings["types"], fix, f"{where}.")
         yield from must_be(disk, "vhd", [None], fix, f"{where}.")
-        yield from must_be(disk, "diskSizeGB", SIZES, "use a size of the price list; between two, the larger is billed", f"{where}.")
+        yield from must_be(
+            disk, "diskSizeGB", SIZES, "use a size of the price list; between two, the larger is billed", f"{where}."
+        )
     yield from must_be(disks[0][1], "caching", ["ReadWrite"], "an OS disk caches reads and writes", "osDisk.")
 
 

@@ -116,7 +116,7 @@ def test_probes_of_the_platform_reach_clusters_only(plan: Plan, subnet: str) -> 
     assert open_ports(plan, PROBE, host(plan, subnet)) == expected
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(plan=plans(), port=ports, protocol=protocols, data=st.data())
 def test_every_plan_opens_what_runners_need_and_nothing_else(
     plan: Plan, port: int, protocol: str, data: st.DataObject
@@ -129,7 +129,7 @@ def test_every_plan_opens_what_runners_need_and_nothing_else(
     assert plan.passes(packet) == (needed or same_cluster)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(plan=plans())
 def test_every_group_has_legal_priorities_and_says_why(plan: Plan) -> None:
     for group in plan.groups.values():

@@ -39,7 +39,7 @@ def oracle(space: IPv4Network, subnets: dict[str, IPv4Network]) -> set[tuple[str
     return faults
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(ranges=st.lists(networks(), max_size=5))
 def test_faults_equal_a_count_of_every_address(ranges: list[IPv4Network]) -> None:
     subnets = {f"subnet-{number}": network for number, network in enumerate(ranges)}
@@ -47,7 +47,6 @@ def test_faults_equal_a_count_of_every_address(ranges: list[IPv4Network]) -> Non
     assert found == oracle(SPACE, subnets)
 
 
-@settings(deadline=None)
 @given(ranges=st.lists(networks(), min_size=2, max_size=5))
 def test_every_overlapping_pair_is_named(ranges: list[IPv4Network]) -> None:
     subnets = {f"subnet-{number}": network for number, network in enumerate(ranges)}

@@ -66,7 +66,7 @@ def test_verdict_equals_a_brute_force_count_on_ten_thousand_fleets() -> None:
         assert verdict_of(fleet, limits, reserve) == oracle(fleet, limits, reserve), (fleet, limits, reserve)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(
     fleet=st.lists(
         st.builds(demand, st.integers(0, 500), st.sampled_from(FAMILIES), st.sampled_from(REGIONS)), max_size=12

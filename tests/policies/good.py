@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Mapping
 from copy import deepcopy
+from enum import Enum
 from ipaddress import IPv4Network
 from typing import Any
 
@@ -19,8 +20,15 @@ VAULT_ID = f"{SCOPE}/resourceGroups/shared-rg/providers/Microsoft.KeyVault/vault
 TAGS = {
     "owner": "team", "system": "l1vh", "environment": "dev", "lifetime": "on-demand", "stack": "dev", "managed-by": "virt-ci",
 }  # fmt: skip
-ABSENT = object()
-"""Takes a property away."""
+
+
+class Absent(Enum):
+    """Takes a property away."""
+
+    ABSENT = "absent"
+
+
+ABSENT = Absent.ABSENT
 RANGES = {
     "runners": IPv4Network("10.60.0.0/24"),
     "dev": IPv4Network("10.60.1.0/24"),
@@ -209,6 +217,13 @@ def good(kind: str, name: str = "it", changes: Mapping[str, Any] | None = None, 
     return Seed(name, kind, props, refers)
 
 
+def title(changes: Mapping[str, Any]) -> str:
+    """A change in a few words."""
+    words = {ABSENT: "absent", UNKNOWN: "unknown"}
+    return ", ".join(f"{path}={words.get(value) if isinstance(value, Absent | str) and value in words else str(value)[:40]}"
+                     for path, value in changes.items())  # fmt: skip
+
+
 def change(props: dict[str, Any], path: str, value: Any) -> None:
     """Sets the value at a dotted path, with numbers for items of lists, or takes it away."""
     *parents, last = path.split(".")
@@ -249,7 +264,10 @@ def small_fleet() -> list[Seed]:
         good(
             kinds.DIAGNOSTICS,
             "cluster-logs",
-            {"resourceUri": "/ids/cluster", "logs": [{"category": name, "enabled": True} for name in ("kube-audit-admin", "guard")]},
+            {
+                "resourceUri": "/ids/cluster",
+                "logs": [{"category": name, "enabled": True} for name in ("kube-audit-admin", "guard")],
+            },
         ),
         good(kinds.BUDGET, "budget"),
         good(kinds.GITHUB_ENVIRONMENT, "github"),

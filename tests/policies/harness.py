@@ -64,7 +64,9 @@ def judge(resources: Sequence[ResourceLike], config: Mapping[str, Any]) -> list[
 def judge_one(name: str, resources: Sequence[ResourceLike], config: Mapping[str, Any]) -> list[Violation]:
     """What one policy says."""
     policy = all_policies()[name]
-    given = as_engine({**defaults(policy), **{key: value for key, value in config.items() if key != "enforcementLevel"}})
+    given = as_engine(
+        {**defaults(policy), **{key: value for key, value in config.items() if key != "enforcementLevel"}}
+    )
     if isinstance(policy, ResourceValidationPolicy):
         return [found for resource in resources for found in _on_resource(policy, resource, given)]
     return _on_stack(policy, resources, given)

@@ -36,6 +36,7 @@ from tests.policies.good import (
     VAULT_ID,
     encoded,
     good,
+    title,
 )
 from tests.policies.harness import UNKNOWN, Seed, all_policies, judge_one
 from virtci.core.inventory import CLUSTER, MACHINE, POOL, PUBLIC_ADDRESS
@@ -55,12 +56,7 @@ class Row:
     config: Mapping[str, Any] = field(default_factory=dict)
 
     def __str__(self) -> str:
-        shown = ", ".join(f"{path}={_short(value)}" for path, value in self.changes.items())
-        return f"{self.policy} {self.state} {self.kind.rsplit(':', 1)[-1]} {shown or self.config}"
-
-
-def _short(value: Any) -> str:
-    return "absent" if value is ABSENT else "unknown" if value == UNKNOWN else str(value)[:40]
+        return f"{self.policy} {self.state} {self.kind.rsplit(':', 1)[-1]} {title(self.changes) or self.config}"
 
 
 INBOUND = {"name": "in", "priority": 90, "direction": "Inbound", "access": "Allow", "protocol": "Tcp",
@@ -305,7 +301,7 @@ ROWS = [
         "roleDefinitionId": RBAC_ADMINISTRATOR, "scope": SCOPE, "condition": "(…)", "conditionVersion": "2.0"}),
     Row("role-assignment-least-privilege", ASSIGNMENT, "pass", {"roleDefinitionId": READER, "scope": SCOPE}),
     Row("role-assignment-least-privilege", ASSIGNMENT, "pass", {"roleDefinitionId": DEPLOY_ROLE, "scope": SCOPE}),
-    Row("role-assignment-least-privilege", ASSIGNMENT, "missing", {"roleDefinitionId": ABSENT}, "it gives `None`"),
+    Row("role-assignment-least-privilege", ASSIGNMENT, "missing", {"roleDefinitionId": ABSENT}, "it gives absent"),
     Row("role-assignment-least-privilege", ASSIGNMENT, "missing", {"scope": ABSENT}, "it gives Key Vault Secrets User on absent"),
     Row("role-assignment-least-privilege", ASSIGNMENT, "unknown", {"scope": UNKNOWN}),
     Row("role-assignment-least-privilege", ASSIGNMENT, "unknown", {"roleDefinitionId": UNKNOWN}),
@@ -356,12 +352,12 @@ ROWS = [
     Row("github-protection", GITHUB_ENVIRONMENT, "fail", {"preventSelfReview": False}, "preventSelfReview is false"),
     Row("github-protection", GITHUB_ENVIRONMENT, "fail", {"canAdminsBypass": True}, "canAdminsBypass is true"),
     Row("github-protection", GITHUB_ENVIRONMENT, "fail", {"deploymentBranchPolicy.protectedBranches": True}, "are true and true"),
-    Row("github-protection", GITHUB_ENVIRONMENT, "fail", {"reviewers": [{"users": [], "teams": []}]}, "it has 0 reviewers"),
-    Row("github-protection", GITHUB_ENVIRONMENT, "missing", {"reviewers": ABSENT}, "it has 0 reviewers"),
+    Row("github-protection", GITHUB_ENVIRONMENT, "fail", {"reviewers": [{"users": [], "teams": []}]}, "it has 0 known reviewers"),
+    Row("github-protection", GITHUB_ENVIRONMENT, "missing", {"reviewers": ABSENT}, "it has 0 known reviewers"),
     Row("github-protection", GITHUB_ENVIRONMENT, "missing", {"deploymentBranchPolicy": ABSENT}, "are absent and absent"),
     Row("github-protection", GITHUB_ENVIRONMENT, "missing", {"canAdminsBypass": ABSENT}, "canAdminsBypass is absent"),
     Row("github-protection", GITHUB_ENVIRONMENT, "unknown", {"preventSelfReview": UNKNOWN}, "preventSelfReview is not known"),
-    Row("github-protection", GITHUB_ENVIRONMENT, "unknown", {"reviewers": UNKNOWN}, "it has 0 reviewers"),
+    Row("github-protection", GITHUB_ENVIRONMENT, "unknown", {"reviewers": UNKNOWN}, "it has 0 known reviewers"),
     Row("github-protection", GITHUB_ENVIRONMENT, "configuration", {}, "at least 2", {"reviewers": 2}),
     Row("github-no-plain-secret", GITHUB_VARIABLE, "fail", {"value": GITHUB_TOKEN}, "its value holds a GitHub token"),
     Row("github-no-plain-secret", GITHUB_VARIABLE, "fail", {"value": f"{KEY_HEAD}\n…"}, "its value holds a private key"),
@@ -399,7 +395,9 @@ def test_a_rule_reads_types_with_an_api_version_as_well() -> None:
     assert judge_one("tagging", [Seed("it", kind, {"location": "westus"})], CONFIG["tagging"])
 
 
-@pytest.mark.parametrize("kind", [UNREAD, "azure-native:network:SecurityRule", "github:index/actionsSecret:ActionsSecret"])
+@pytest.mark.parametrize(
+    "kind", [UNREAD, "azure-native:network:SecurityRule", "github:index/actionsSecret:ActionsSecret"]
+)
 def test_a_type_that_no_rule_reads_is_refused(kind: str) -> None:
     (found,) = judge_one("fleet-known-types", [Seed("it", kind, {})], {})
     assert kind in found[2]

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from tests.rehearsal.stage import Stage, kinds, stage
-from virtci.rehearsal.conductor import Conductor, Ending, worst
+from virtci.rehearsal.conductor import Conductor, worst
+from virtci.rehearsal.endings import Ending
 from virtci.rehearsal.engine import Workspace
 from virtci.rehearsal.journal import Fault, FaultPlan, calls_of
 from virtci.rehearsal.world import read_stacks, world
@@ -151,3 +152,71 @@ def open_to_everybody(on: Stage) -> None:
     rules = [*found["properties"]["securityRules"], rule]
     body = {"location": found["location"], "tags": found["tags"], "properties": {"securityRules": rules}}
     assert on.world.azure.request("PUT", path, body).status in (200, 201)
+
+
+def test_a_vault_name_held_by_a_deleted_vault_ends_before_anything_is_made(tmp_path: Path) -> None:
+    with stage(tmp_path, ("hub",), soft_deleted=frozenset({"kubevirtkv"})) as on:
+        conductor = Conductor(on.workspace, on.world, read_stacks(("hub",)), lambda *_: None)
+        result = conductor.perform()[0]
+
+    assert result.ending is Ending.REFUSED
+    assert "hub.keyVault.name = 'kubevirtkv'" in result.runs["preflight"].errors[0]
+    assert "vault-name-soft-deleted.md" in result.runs["preflight"].errors[0]
+    assert "up" not in result.runs
+    assert on.world.azure.remaining() == []
+
+
+def test_a_reviewer_whom_github_does_not_know_ends_before_anything_is_made(tmp_path: Path) -> None:
+    def unknown(config: dict[str, Any]) -> None:
+        config["virt-ci:hub"]["protection"]["reviewers"] = ["rehearsal-nobody"]
+
+    with stage(tmp_path, ("hub",)) as on:
+        on.edit("hub", unknown)
+        run = on.workspace.up("hub")
+
+    assert not run.succeeded
+    assert "hub.protection.reviewers[0] = 'rehearsal-nobody'" in "\n".join(run.errors)
+    assert on.world.azure.remaining() == []
+
+
+def test_a_misspelt_key_reaches_the_user_of_the_engine_as_one_message(tmp_path: Path) -> None:
+    def misspelt(config: dict[str, Any]) -> None:
+        config["virt-ci:hub"]["keyVolt"] = config["virt-ci:hub"].pop("keyVault")
+        config["virt-ci:quota"]["cores"] = 1
+
+    with stage(tmp_path, ("hub",)) as on:
+        on.edit("hub", misspelt)
+        run = on.workspace.preview("hub", policies=False)
+
+    text = "\n".join(run.errors)
+    assert "did you mean `keyVault`?" in text
+    assert "hub.keyVault = (absent)" in text
+    assert "Traceback" not in text
+
+
+def test_a_wrong_passphrase_is_refused_with_the_fix(tmp_path: Path) -> None:
+    with stage(tmp_path, ("hub",), (), {"hub": without_extras}) as on:
+        on.up("hub")
+        wrong = Workspace(on.folder / "run", {**on.world.servers.environment})
+        wrong.environment["PULUMI_CONFIG_PASSPHRASE"] = "another"
+        run = wrong.preview("hub", policies=False)
+
+    assert not run.succeeded
+    assert "incorrect passphrase" in run.errors[0]
+    assert "docs/runbooks/wrong-passphrase.md" in run.errors[0]
+
+
+def test_a_lock_left_behind_is_named_and_can_be_lifted(tmp_path: Path) -> None:
+    with stage(tmp_path, ("hub",), (), {"hub": without_extras}) as on:
+        on.workspace.stack("hub")
+        lock = on.folder / "run/state/.pulumi/locks/organization/virt-ci/hub"
+        lock.mkdir(parents=True, exist_ok=True)
+        left = {"pid": 1, "username": "ci", "hostname": "gone", "timestamp": "2026-01-05T08:00:00Z"}
+        (lock / "00000000-0000-0000-0000-000000000001.json").write_text(json.dumps(left))
+        locked = on.workspace.up("hub")
+        on.workspace.pulumi("hub", "cancel", "--yes")
+        free = on.workspace.up("hub")
+
+    assert not locked.succeeded
+    assert "docs/runbooks/state-lock-left-behind.md" in "\n".join(locked.errors)
+    assert free.succeeded

@@ -2,12 +2,15 @@
 
 import argparse
 import json
+import math
 import os
+import subprocess
 import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pulumi.automation import CommandError
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -27,7 +30,8 @@ console = Console(highlight=False, markup=False, soft_wrap=True, width=WIDTH)
 def main() -> int:
     """Measures, prints, and where asked for writes; 1 when something did not run."""
     arguments = parse()
-    repeat = arguments.repeat or (2 if arguments.quick else 5)
+    repeat = max(1, arguments.repeat or (2 if arguments.quick else 5))
+    caption = describe(repeat, arguments.quick)
     figures: list[Figure] = []
     skipped: list[str] = []
     failed: list[str] = []
@@ -38,13 +42,12 @@ def main() -> int:
                 figures += GROUPS[group].measure(made)
             except NotHereError as absent:
                 skipped.append(f"{group}: {absent}")
-            except MeasurementError as error:
+            except (MeasurementError, CommandError, subprocess.SubprocessError) as error:
                 failed.append(f"{group} failed: {error}")
-    caption = describe(repeat, arguments.quick)
     console.print(table(figures))
     console.print(*skipped, *failed, caption, sep="\n")
     if arguments.json:
-        plain = [{**asdict(item), "verdict": item.verdict} for item in figures]
+        plain = [as_plain(item) for item in figures]
         found = {"caption": caption, "figures": plain, "skipped": skipped, "failed": failed}
         arguments.json.write_text(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
     if arguments.write and not failed:
@@ -87,16 +90,24 @@ def table(figures: list[Figure]) -> Table:
     return made
 
 
+def as_plain(item: Figure) -> dict[str, object]:
+    """A figure for tools; JSON knows no number that is none."""
+    found = {**asdict(item), "verdict": item.verdict}
+    return {key: None if isinstance(value, float) and math.isnan(value) else value for key, value in found.items()}
+
+
 def describe(repeat: int, quick: bool) -> str:
-    """When, on what and how often was measured."""
+    """When, on what, how often and beside how much other work was measured."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     today = datetime.now(UTC).date().isoformat()
-    kind = "quick" if quick else "full"
-    return f"{today}, {os.cpu_count()} cores, {memory:.0f} GiB; {kind} run, up to {repeat} repeats, variants in turn."
+    kind = f"{'quick' if quick else 'full'} run, up to {repeat} repeats, load {os.getloadavg()[0]:.1f} at the start"
+    return f"{today}, {os.cpu_count()} cores, {memory:.0f} GiB; {kind}."
 
 
 if __name__ == "__main__":
     try:
         sys.exit(main())
+    except MeasurementError as error:
+        sys.exit(str(error))
     except KeyboardInterrupt:
         sys.exit(130)

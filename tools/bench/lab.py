@@ -12,7 +12,7 @@ from tempfile import TemporaryDirectory
 import yaml
 
 from tools.bench.figures import Samples
-from virtci.rehearsal.engine import PROJECT, ROOT, Run, Workspace
+from virtci.rehearsal.engine import ENGINE, PROJECT, ROOT, Run, Workspace
 from virtci.rehearsal.journal import FaultPlan
 from virtci.rehearsal.world import read_stacks, world
 
@@ -105,6 +105,9 @@ def expect(run: Run, what: str) -> None:
 @contextmanager
 def lab(repeat: int, quick: bool, say: Say) -> Iterator[Lab]:
     """Starts clouds for the committed stacks, and warms up: compiled modules and file cache are nobody's cost."""
+    if not (ENGINE / "bin" / "pulumi").exists():
+        message = f"there is no engine in {ENGINE.name}/; run `make setup`, which brings it"
+        raise MeasurementError(message)
     with TemporaryDirectory(prefix="virt-ci-bench-") as folder, world(read_stacks(STACKS), FaultPlan()) as simulated:
         made = Lab(Path(folder), simulated.servers.environment, repeat, quick, say)
         say("warming up")

@@ -10,7 +10,7 @@ from tools.bench.figures import Figure, figure, itself
 from tools.bench.lab import STACKS, Lab, MeasurementError
 from virtci.rehearsal.engine import ROOT
 
-PREVIEW_SECONDS, REHEARSAL_SECONDS, MEMORY_MIB = 5.0, 45.0, 200.0
+PREVIEW_SECONDS, REHEARSAL_SECONDS, MEMORY_MB = 5.0, 45.0, 200.0
 LONG_REPEATS = 2
 EXECUTOR = "pulumi-language-python-exec"
 PROCESSES = Path("/proc")
@@ -31,7 +31,7 @@ def measure(lab: Lab) -> list[Figure]:
         without = (figure(line, itself, found[f"{stack} False"]), "without policies")
         figures.append(figure(line, itself, found[f"{stack} True"], target=PREVIEW_SECONDS, against=without))
     for stack, peak in memory.items():
-        figures.append(figure(("c", f"peak memory, program of `{stack}`", "MiB"), itself, peak, target=MEMORY_MIB))
+        figures.append(figure(("c", f"peak memory, program of `{stack}`", "MB"), itself, peak, target=MEMORY_MB))
     whole = figure(("c", "`virtci rehearse`, all stacks", "s"), itself, rehearsals, target=REHEARSAL_SECONDS)
     return [*figures, whole]
 
@@ -47,7 +47,7 @@ def _rehearse() -> float:
 
 
 def _peak_memory(lab: Lab, stack: str) -> float:
-    """MiB that the program of a preview had at its peak (VmHWM), looked up while it runs."""
+    """MB that the program of a preview had at its peak (VmHWM), looked up while it runs."""
     peak = 0.0
     over = threading.Event()
     project = str(lab.home_of(stack).project)
@@ -83,7 +83,7 @@ def _program(project: str) -> Path | None:
 
 def _high_water(process: Path) -> float:
     kib = [line.split()[1] for line in _text(process / "status").splitlines() if line.startswith("VmHWM:")]
-    return float(kib[0]) / 1024 if kib else 0.0
+    return float(kib[0]) * 1024 / 1e6 if kib else 0.0
 
 
 def _text(file: Path) -> str:

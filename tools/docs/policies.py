@@ -21,15 +21,16 @@ COMMAND = "python -m tools.docs.policies"
 ORDER = ("enforced", "accepted", "not-applicable")
 HEAD = f"""# Policies
 
-The policy pack `policies/` judges every preview and every update: on a reviewer's machine, in a rehearsal and in the
-deploy workflow it is the same pack with the same configuration.
+The policy pack `policies/` judges previews and updates. Pack and configuration are the same for a reviewer, in the
+deploy workflow and in a rehearsal, which runs them in both of its previews: before the deployment, and after it, when
+every value is known.
 
 ```sh
 pulumi preview --stack dev --policy-pack policies --policy-pack-config policies/config/dev.json
 ```
 
-- A mandatory violation in a preview ends it with an error. Preview first: in an update, rules on a whole stack speak
-  only after its resources are made.
+- A mandatory violation fails the preview (exit code 1). Preview first: in an update, rules on a whole stack speak only
+  after its resources are made.
 - Rules fail closed. A value that decides a rule and is not known before the deployment is a violation. Only what the
   platform hands out (ids, keys) may be unknown in a first preview; it is judged in the update.
 - A limit without a default has to be configured in `policies/config/<stack>.json`; a rule without its limit fails.

@@ -5,7 +5,7 @@ import sys
 from typing import Any
 
 from virtci.core.problems import ProblemsError
-from virtci.rehearsal.engine import ROOT
+from virtci.places import stack_file, stacks
 from virtci.settings.load import from_file
 
 
@@ -24,13 +24,12 @@ def add_to(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    names = arguments.stacks or sorted(path.name.split(".")[1] for path in ROOT.glob("Pulumi.*.yaml"))
+    names = arguments.stacks or stacks()
     failed = False
     for name in names:
-        path = ROOT / f"Pulumi.{name}.yaml"
+        path = stack_file(name)
         if not path.exists():
-            present = ", ".join(sorted(found.name.split(".")[1] for found in ROOT.glob("Pulumi.*.yaml")))
-            print(f"stack `{name}` has no file {path.name}; there are: {present}", file=sys.stderr)
+            print(f"stack `{name}` has no file {path.name}; there are: {', '.join(stacks())}", file=sys.stderr)
             failed = True
             continue
         try:

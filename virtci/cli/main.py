@@ -4,9 +4,9 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from virtci.cli import check, outputs, rehearse
+from virtci.cli import check, outputs, preflight, rehearse
 
-COMMANDS = (check, rehearse, outputs)
+COMMANDS = (check, preflight, rehearse, outputs)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

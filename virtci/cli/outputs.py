@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from virtci.outputs.check import contract_faults, read
 from virtci.outputs.formats import FORMATS
-from virtci.rehearsal.engine import ENGINE, ROOT
+from virtci.places import ENGINE, ROOT
 
 
 def add_to(subparsers: Any) -> None:

@@ -9,20 +9,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from virtci.cli.tables import console, show
 from virtci.core.problems import ProblemsError
-from virtci.rehearsal.conductor import Conductor, Ending, StackResult, default_folder, worst
-from virtci.rehearsal.engine import ENGINE, ROOT, Workspace
-from virtci.rehearsal.journal import FaultPlan
-from virtci.rehearsal.report import write_report
-from virtci.rehearsal.world import World, read_stacks, world
+from virtci.places import ENGINE, LEFT, ROOT
+from virtci.rehearsal.endings import Ending
+
+if TYPE_CHECKING:
+    from virtci.rehearsal.conductor import StackResult
+    from virtci.rehearsal.world import World
 
 ORDER = ("hub", "dev", "test")
 ENDINGS = "; ".join(f"{ending.value} {ending.name.lower().replace('_', ' ')}" for ending in Ending)
+SPACE_MIB = 500
 
 
 def add_to(subparsers: Any) -> None:
@@ -48,9 +47,14 @@ def add_to(subparsers: Any) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
-    if not (ENGINE / "bin" / "pulumi").exists():
-        print("there is no engine in .engine/; run `make setup`, which brings it", file=sys.stderr)
-        return Ending.NO_ENGINE
+    if (ending := cannot_start()) is not Ending.GOOD:
+        return ending
+    # The simulated clouds take a second to import: a command that cannot start does not wait for them.
+    from pydantic import ValidationError
+
+    from virtci.rehearsal.journal import FaultPlan
+    from virtci.rehearsal.world import read_stacks
+
     wanted = arguments.stack or list(ORDER)
     names = tuple(name for name in ORDER if name in wanted or name == "hub")
     try:
@@ -62,40 +66,68 @@ def run(arguments: argparse.Namespace) -> int:
     except (OSError, ValidationError) as error:
         print(f"the fault plan {arguments.fault} cannot be read: {error}", file=sys.stderr)
         return Ending.BAD_SETTINGS
+    return perform(arguments, stacks, plan)
+
+
+def cannot_start() -> Ending:
+    """Says what is missing before anything begins."""
+    if not (ENGINE / "bin" / "pulumi").exists():
+        print("there is no engine in .engine/; run `make setup`, which brings it", file=sys.stderr)
+        return Ending.NO_ENGINE
+    free = shutil.disk_usage(tempfile.gettempdir()).free // 2**20
+    if free < SPACE_MIB:
+        where = tempfile.gettempdir()
+        print(f"{free} MiB are free under {where}; a rehearsal needs {SPACE_MIB}. Free some, or set TMPDIR.", file=sys.stderr)
+        return Ending.NO_SPACE
+    return Ending.GOOD
+
+
+def perform(arguments: argparse.Namespace, stacks: dict[str, Any], plan: Any) -> int:
+    """Rehearses, then prints and leaves what there is to see, also when it was cut short."""
+    from virtci.cli.tables import console, show
+    from virtci.rehearsal.conductor import Conductor, worst
+    from virtci.rehearsal.engine import Workspace
+    from virtci.rehearsal.world import world
+
     started = time.monotonic()
     observe = _silent if arguments.json else _progress
-    results: list[StackResult] = []
     with _folder(arguments.keep) as folder, world(stacks, plan) as simulated:
-        workspace = Workspace(folder, simulated.servers.environment)
-        on_output = print if arguments.verbose else None
+        conductor = Conductor(
+            Workspace(folder, simulated.servers.environment),
+            simulated,
+            stacks,
+            observe,
+            print if arguments.verbose else None,
+        )
         try:
-            results = Conductor(workspace, simulated, stacks, observe, on_output).perform(arguments.destroy)
+            conductor.perform(arguments.destroy)
         finally:
-            report = leave(results, simulated)
+            report = leave(conductor.results, simulated)
         if arguments.json:
-            print(json.dumps([summary(result) for result in results], indent=2))
+            print(json.dumps([summary(result) for result in conductor.results], indent=2))
         else:
-            show(results)
+            show(conductor.results)
             seconds = time.monotonic() - started
-            console.print(f"\n{len(results)} stacks in {seconds:.0f} s; report: {report.relative_to(ROOT)}")
+            console.print(f"\n{len(conductor.results)} stacks in {seconds:.0f} s; report: {report.relative_to(ROOT)}")
             if arguments.keep:
                 console.print(f"kept: {folder}")
-    return int(worst(results))
+    return int(worst(conductor.results))
 
 
-def leave(results: list[StackResult], simulated: World) -> Path:
-    """Writes report, outputs and call log, also of a rehearsal that was cut short."""
-    folder = default_folder(ROOT)
-    (folder / "outputs").mkdir(parents=True, exist_ok=True)
+def leave(results: "list[StackResult]", simulated: "World") -> Path:
+    """Writes report, outputs and call log."""
+    from virtci.rehearsal.report import write_report
+
+    (LEFT / "outputs").mkdir(parents=True, exist_ok=True)
     for result in results:
-        (folder / "outputs" / f"{result.name}.json").write_text(json.dumps(result.outputs, indent=2))
-    simulated.journal.write(folder / "calls.jsonl")
-    report = folder / "report.html"
+        (LEFT / "outputs" / f"{result.name}.json").write_text(json.dumps(result.outputs, indent=2))
+    simulated.journal.write(LEFT / "calls.jsonl")
+    report = LEFT / "report.html"
     write_report(results, report)
     return report
 
 
-def summary(result: StackResult) -> dict[str, Any]:
+def summary(result: "StackResult") -> dict[str, Any]:
     """The result of a stack for tools."""
     return {
         "stack": result.name,
@@ -129,10 +161,13 @@ def _folder(keep: bool) -> Iterator[Path]:
 
 
 def _progress(stack: str, step: str, seconds: float | None) -> None:
-    if seconds is None:
-        console.print(f"  {stack:<6} {step} …", end="\r", soft_wrap=True)
-    else:
+    """A terminal sees what is running; a log gets one line when it is over."""
+    from virtci.cli.tables import console
+
+    if seconds is not None:
         console.print(f"  {stack:<6} {step:<16} {seconds:5.1f} s")
+    elif console.is_terminal:
+        console.print(f"  {stack:<6} {step} …", end="\r")
 
 
 def _silent(stack: str, step: str, seconds: float | None) -> None:

@@ -1,113 +1,180 @@
-"""The tables that a rehearsal prints for people."""
+"""The tables that a rehearsal prints for people: the figures of all stacks, then one line for each stack."""
 
-from collections import Counter, defaultdict
-from collections.abc import Sequence
+import json
+import sys
+from collections.abc import Iterator, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
+from rich.text import Text
 
-from virtci.core.prices import total
-from virtci.rehearsal.conductor import Ending, StackResult
+from virtci.rehearsal.conductor import StackResult
+from virtci.rehearsal.endings import Ending
+from virtci.rehearsal.report.figures import (
+    SHORT_ENDINGS,
+    cost_lines,
+    duration,
+    family_name,
+    findings,
+    kinds,
+    point_of,
+    share,
+    short_kind,
+    vcpus,
+)
+from virtci.rehearsal.report.masking import Scrub, masked, scrubber
 
-console = Console(highlight=False, soft_wrap=True)
-SHOWN_WIDTH = 90
-SECRET_MARK = "4dabf18193072939515e22adb298388d"
-"""The key under which the engine keeps a sealed value."""
+WIDTH = 100
+"""Tables are this wide at most, so that they read the same in a terminal, in a log and in a mail."""
+GUTTER = 2
+console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH)
 
 
 def show(results: Sequence[StackResult]) -> None:
-    """Prints everything that a reviewer wants to know about each stack."""
-    for result in results:
-        console.print(f"\n[bold]{result.name}[/bold]  {ending_text(result)}")
-        show_errors(result)
-        if result.resources:
-            console.print(resources_table(result))
-            console.print(policy_line(result))
-            console.print(quota_table(result))
-            console.print(cost_table(result))
-            console.print(outputs_table(result))
-        for item in result.left_behind:
-            console.print(f"  left behind: {item}")
+    """Prints what a reviewer wants to know; secrets are masked, also inside messages."""
+    scrub = scrubber(results)
+    deployed = [result for result in results if result.resources]
+    console.print()
+    found = [trouble for result in results for trouble in troubles(result, scrub)]
+    if found:
+        console.print(*found, sep="\n", end="\n\n")
+    if deployed:
+        _print(resources_table(deployed))
+        _print(quota_table(deployed))
+        _print(cost_table(deployed))
+        for result in deployed:
+            _print(outputs_table(result, scrub))
+    if any(map(findings, results)):
+        _print(policies_table(results, scrub))
+    elif deployed:
+        console.print("policies: no violation", end="\n\n")
+    _print(summary_table(results))
 
 
-def ending_text(result: StackResult) -> str:
-    """How the stack ended, in words."""
-    if result.ending is Ending.GOOD:
-        count = len(result.runs["second preview"].steps)
-        return f"[green]good[/green]: {count} resources, second preview shows no change"
-    return f"[red]{result.ending.name.lower().replace('_', ' ')}[/red]"
-
-
-def show_errors(result: StackResult) -> None:
-    """Prints what stopped the stack: errors, verdicts, changes that should not be, broken promises."""
+def troubles(result: StackResult, scrub: Scrub) -> Iterator[Text]:
+    """What stopped the stack or spoils it, but for policies: a line each, the report has all of it."""
     for step, run in result.runs.items():
         for error in run.errors:
-            console.print(f"  [red]{step}[/red]: {error}", markup=True)
-        for verdict in run.verdicts:
-            where = verdict.urn.rsplit("::", 1)[-1] or result.name
-            console.print(f"  [red]{verdict.level}[/red] {verdict.policy} ({where}): {verdict.message}")
+            yield _trouble(result, f"error in {step}", scrub(point_of(error)))
     if result.ending is Ending.NOT_STABLE:
         for urn, operation in result.runs["second preview"].changes.items():
-            console.print(f"  second preview: {operation} {urn.rsplit('::', 1)[-1]}")
+            yield _trouble(result, "not stable", f"the second preview would {operation} {urn.rsplit('::', 1)[-1]}")
     for fault in result.contract_faults:
-        console.print(f"  contract: {fault}")
+        yield _trouble(result, "output contract", scrub(fault))
+    for left in result.left_behind:
+        yield _trouble(result, "left behind", scrub(left))
 
 
-def resources_table(result: StackResult) -> Table:
-    """Resources by kind."""
-    counts = Counter(item["type"] for item in result.resources if item.get("custom"))
-    table = _table("resources", "kind", "count")
-    for kind, count in sorted(counts.items()):
-        table.add_row(kind, str(count))
+def resources_table(results: Sequence[StackResult]) -> Table:
+    """Resources of each stack by kind."""
+    counted = [kinds(result) for result in results]
+    table = _table("resources", *(f"#{result.name}" for result in results), "#total")
+    for kind in sorted({kind for each in counted for kind in each}):
+        numbers = [each[kind] for each in counted]
+        _row(table, short_kind(kind), *(str(number or "-") for number in numbers), str(sum(numbers)))
     return table
 
 
-def policy_line(result: StackResult) -> str:
-    """How many verdicts there were."""
-    found = [verdict for run in result.runs.values() for verdict in run.verdicts]
-    return f"  policies: {len(found)} violation{'s' if len(found) != 1 else ''} in two previews"
-
-
-def quota_table(result: StackResult) -> Table:
-    """VCPU by family and region against the stack's share."""
-    table = _table("vCPU", "region", "family", "needed", "reserve", "share", "")
-    for line in result.quota:
-        share = "none" if line.limit is None else str(line.limit)
-        verdict = "[red]too little[/red]" if line.exceeded else "fits"
-        table.add_row(line.region, line.family, str(line.needed), str(line.reserve), share, verdict)
+def quota_table(results: Sequence[StackResult]) -> Table:
+    """What can run at once, by region and family, against the share of each stack."""
+    table = _table("vCPU of", "region", "family", "#needed", "#reserve", "#share", "verdict")
+    for result in results:
+        for number, line in enumerate(result.quota):
+            limit = "none" if line.limit is None else str(line.limit)
+            figures = (str(line.needed), str(line.reserve), limit, _verdict(not line.exceeded, share(line)))
+            _row(table, "" if number else _stack(result), line.region, family_name(line), *figures)
     return table
 
 
-def cost_table(result: StackResult) -> Table:
-    """Monthly cost by lifetime class."""
-    classes: dict[str, list[Any]] = defaultdict(list)
-    for cost in result.bill.costs:
-        classes[cost.lifetime.value].append(cost)
-    table = _table("cost, USD a month", "lifetime", "expected", "ceiling")
-    for lifetime, costs in sorted(classes.items()):
-        ceiling, expected = total(costs)
-        table.add_row(lifetime, f"{expected:,.2f}", f"{ceiling:,.2f}")
-    ceiling, expected = total(result.bill.costs)
-    table.add_row("total", f"{expected:,.2f}", f"{ceiling:,.2f}", style="bold")
-    if result.bill.by_usage:
-        table.add_row("by usage", ", ".join(result.bill.by_usage), "not in the total")
-    for item in result.bill.unpriced:
-        table.add_row("[red]no price[/red]", item, "")
+def cost_table(results: Sequence[StackResult]) -> Table:
+    """Monthly cost of each stack by lifetime class, and what is not in it."""
+    table = _table("USD a month of", "lifetime", "#expected", "#ceiling", "remark")
+    for result in results:
+        for number, line in enumerate(cost_lines(result)):
+            remark = _budget(result, line.expected) if line.name == "total" else ""
+            amounts = (f"{line.expected:,.2f}", f"{line.ceiling:,.2f}")
+            _row(table, "" if number else _stack(result), line.name, *amounts, remark)
+        if usage := len(result.bill.by_usage):
+            _row(table, "", "by usage", "", "", f"{usage} resources, not in the total")
+        for item in result.bill.unpriced:
+            _row(table, "", Text("no price", style="red"), "", "", item)
     return table
 
 
-def outputs_table(result: StackResult) -> Table:
-    """Outputs; sealed values are masked."""
-    table = _table("outputs", "name", "value")
+def outputs_table(result: StackResult, scrub: Scrub) -> Table:
+    """Outputs, a line each; sealed values are masked, and long ones are cut: the report has all of them."""
+    table = _table(f"output of {result.name}", "value")
+    room = WIDTH - GUTTER - max(map(len, [*result.outputs, f"output of {result.name}"]))
     for name, value in result.outputs.items():
-        text = "[secret]" if SECRET_MARK in str(value) else str(value)
-        table.add_row(name, text if len(text) <= SHOWN_WIDTH else f"{text[: SHOWN_WIDTH - 1]}…")
+        shown = masked(value)
+        text = shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)
+        cell = Text(scrub(" ".join(text.split())))
+        cell.truncate(room, overflow="ellipsis")
+        _row(table, name, cell)
     return table
 
 
-def _table(title: str, *columns: str) -> Table:
-    table = Table(title=title, title_justify="left", show_edge=False, pad_edge=False, box=None, header_style="dim")
-    for number, column in enumerate(columns):
-        table.add_column(column, justify="left" if number == 0 else "left", overflow="fold")
+def policies_table(results: Sequence[StackResult], scrub: Scrub) -> Table:
+    """Every verdict of a policy, once."""
+    table = _table("policy", "level", "stack", "resource", "message")
+    for result in results:
+        for item in findings(result):
+            level = _verdict(item.level != "mandatory", item.level)
+            _row(table, item.policy, level, _stack(result), item.resource or "whole stack", scrub(item.message))
     return table
+
+
+def summary_table(results: Sequence[StackResult]) -> Table:
+    """How each stack ended, in one line each."""
+    table = _table(
+        "stack", "ending", "#resources", "#violations", "#vCPU", "#USD/month", "#ceiling", "#real", "#simulated"
+    )
+    for result in results:
+        left = result.ending is Ending.GOOD and result.left_behind
+        ending = Ending.LEFT_BEHIND if left else result.ending
+        total = cost_lines(result)[-1]
+        known = [str(kinds(result).total()), str(len(findings(result)))]
+        figures = (
+            [str(vcpus(result)), f"{total.expected:,.2f}", f"{total.ceiling:,.2f}"] if result.resources else ["-"] * 3
+        )
+        times = [duration(sum(seconds.values())) for seconds in (result.seconds, result.simulated_seconds)]
+        _row(table, _stack(result), _verdict(ending is Ending.GOOD, SHORT_ENDINGS[ending]), *known, *figures, *times)
+    return table
+
+
+def _table(*columns: str) -> Table:
+    """A table without lines but the one under its head; columns whose name begins with # hold numbers."""
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="dim", collapse_padding=True)
+    for column in columns:
+        justify: Any = "right" if column.startswith("#") else "left"
+        table.add_column(column.removeprefix("#"), justify=justify, no_wrap=column.startswith("#"), overflow="fold")
+    return table
+
+
+def _row(table: Table, *cells: str | Text) -> None:
+    """Cells are plain texts: what a cloud or a file says must not be read as markup."""
+    table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in cells))
+
+
+def _print(table: Table) -> None:
+    console.print(Padding(table, (0, 0, 1, 0), expand=False), width=WIDTH, soft_wrap=False)
+
+
+def _stack(result: StackResult) -> Text:
+    return Text(result.name, style="bold")
+
+
+def _verdict(good: bool, words: str) -> Text:
+    return Text(words, style="green" if good else "red")
+
+
+def _budget(result: StackResult, expected: float) -> Text:
+    budget = result.settings.budget.monthly_usd
+    return _verdict(expected <= budget, f"{100 * expected / budget:.0f} % of the budget of {budget:,}")
+
+
+def _trouble(result: StackResult, what: str, text: str) -> Text:
+    return Text.assemble((f"{result.name}: {what}", "red"), ": ", text)

@@ -3,31 +3,17 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
-from pathlib import Path
 from typing import Any
 
 from virtci.core.inventory import Bill, Resource, bill, demands, plain_kind
 from virtci.core.quota import QuotaLine, held_against
 from virtci.outputs.check import contract_faults
+from virtci.rehearsal.endings import Ending
 from virtci.rehearsal.engine import Run, Workspace
 from virtci.rehearsal.world import World
 from virtci.settings.models import Settings
 
 COMPONENT_PREFIX = "virt-ci:"
-
-
-class Ending(IntEnum):
-    """How a rehearsal ended; the exit code of `virtci rehearse`."""
-
-    GOOD = 0
-    REFUSED = 1
-    BAD_SETTINGS = 2
-    NOT_STABLE = 3
-    CONTRACT_BROKEN = 4
-    LEFT_BEHIND = 5
-    NO_ENGINE = 6
-    INTERRUPTED = 130
 
 
 @dataclass
@@ -61,23 +47,27 @@ class Conductor:
     stacks: Mapping[str, Settings]
     observe: Observer
     on_output: Callable[[str], Any] | None = None
+    results: list[StackResult] = field(default_factory=list)
 
     def perform(self, destroy: bool = False) -> list[StackResult]:
         """Rehearses the stacks in order and, with `destroy`, takes them down in the opposite order."""
-        results: list[StackResult] = []
         for name, settings in self.stacks.items():
             result = StackResult(name, settings)
-            results.append(result)
+            self.results.append(result)
             self._build(result)
             if result.ending is not Ending.GOOD:
-                return results
+                return self.results
         if destroy:
-            for result in reversed(results):
+            for result in reversed(self.results):
                 self._take_down(result)
-            results[0].left_behind = self.world.azure.remaining()
-        return results
+            self.results[0].left_behind = self.world.azure.remaining()
+        return self.results
 
     def _build(self, result: StackResult) -> None:
+        asked = self._step(result, "preflight", lambda: self._preflight(result.settings))
+        if not asked.succeeded:
+            result.ending = Ending.REFUSED
+            return
         first = self._step(result, "preview", lambda: self.workspace.preview(result.name, on_output=self.on_output))
         if not first.succeeded or first.mandatory:
             result.ending = Ending.REFUSED
@@ -96,6 +86,10 @@ class Conductor:
             result.ending = Ending.NOT_STABLE
         elif result.contract_faults:
             result.ending = Ending.CONTRACT_BROKEN
+
+    def _preflight(self, settings: Settings) -> Run:
+        problems = self.world.preflight(settings)
+        return Run("preflight", succeeded=not problems, errors=[str(problem) for problem in problems])
 
     def _examine(self, result: StackResult) -> None:
         """Reads the state once; everything that is shown comes from it."""
@@ -146,8 +140,3 @@ def worst(results: Sequence[StackResult]) -> Ending:
         if result.ending is not Ending.GOOD:
             return result.ending
     return Ending.LEFT_BEHIND if any(result.left_behind for result in results) else Ending.GOOD
-
-
-def default_folder(root: Path) -> Path:
-    """Where rehearsals put what they leave: report and call log."""
-    return root / ".rehearsal"

@@ -12,13 +12,12 @@ import yaml
 from pulumi import automation
 from pulumi.automation import EngineEvent, LocalWorkspace, OpType, Stack
 
-ROOT = Path(__file__).resolve().parents[2]
-ENGINE = ROOT / ".engine"
+from virtci.places import ENGINE, POLICIES, ROOT
+
 PROJECT = "virt-ci"
 ORGANIZATION = "organization"
 PASSPHRASE = "rehearsal"  # noqa: S105  protects nothing: the state it seals is simulated
 UNUSABLE = "rehearsal-no-such-credential"
-POLICIES = ROOT / "policies"
 
 
 @dataclass(frozen=True, slots=True)

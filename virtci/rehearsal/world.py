@@ -6,13 +6,19 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from azure.core.credentials import AccessToken
+from azure.core.pipeline.policies import HeadersPolicy
+from azure.mgmt.keyvault import KeyVaultManagementClient
+
 from virtci.core.problems import Problem, ProblemsError
 from virtci.core.quota import REGIONAL
+from virtci.fleet.preflight import vault_problems
+from virtci.places import ROOT
 from virtci.rehearsal.azure.arm import ResourceManager, Scenario
 from virtci.rehearsal.azure.provider import AzureNative
+from virtci.rehearsal.azure.server import serve as serve_azure
 from virtci.rehearsal.bridge import Provider, Servers
 from virtci.rehearsal.clock import SimulatedClock
-from virtci.rehearsal.engine import ROOT
 from virtci.rehearsal.github.api import GitHubScenario, serve
 from virtci.rehearsal.github.provider import GitHub
 from virtci.rehearsal.journal import FaultPlan, Journal
@@ -31,6 +37,11 @@ class World:
     github_url: str
     servers: Servers
 
+    def preflight(self, settings: Settings) -> list[Problem]:
+        """What the simulated Azure says before a deployment, through the real client."""
+        with serve_azure(self.azure) as endpoint:
+            return vault_problems(settings, vault_client(endpoint.url, settings.subscription))
+
 
 @contextmanager
 def world(stacks: Mapping[str, Settings], plan: FaultPlan, scenario: Scenario | None = None) -> Iterator[World]:
@@ -42,6 +53,25 @@ def world(stacks: Mapping[str, Settings], plan: FaultPlan, scenario: Scenario | 
         providers: list[Provider] = [AzureNative(azure), GitHub(github.url, clock, journal), Tls()]
         with Servers(providers) as servers:
             yield World(clock, journal, azure, github.url, servers)
+
+
+class NoCredential:
+    """A credential for a cloud that nobody needs to log in to."""
+
+    def get_token(self, *_: str, **__: object) -> AccessToken:
+        """A token that says nothing."""
+        return AccessToken("rehearsal", 2**31)
+
+
+def vault_client(url: str, subscription: str) -> KeyVaultManagementClient:
+    """The real client; its own policy would refuse to send a token over plain HTTP."""
+    return KeyVaultManagementClient(
+        NoCredential(),
+        subscription,
+        base_url=url,
+        authentication_policy=HeadersPolicy({"Authorization": "Bearer rehearsal"}),
+        retry_total=0,
+    )
 
 
 def read_stacks(names: tuple[str, ...], folder: Path = ROOT) -> dict[str, Settings]:

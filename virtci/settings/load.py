@@ -101,7 +101,7 @@ def _parts(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
             continue
         annotated: Any = field.rebuild_annotation()
         try:
-            parts[key] = TypeAdapter(annotated).validate_python(raw[key])
+            parts[key] = _validated(annotated, raw[key])
         except ValidationError as error:
             problems.extend(_translated(key, details) for details in error.errors())
             readable = _readable(annotated, raw[key])
@@ -110,10 +110,14 @@ def _parts(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
     return parts, sorted(problems, key=lambda problem: problem.key)
 
 
+def _validated(annotation: Any, raw: Any) -> Any:
+    return TypeAdapter(annotation).validate_python(raw.strip() if isinstance(raw, str) else raw)
+
+
 def _readable(annotation: Any, raw: Any) -> Any:
     """As much of a value as has no fault, for the rules that span several values."""
     try:
-        return TypeAdapter(annotation).validate_python(raw)
+        return _validated(annotation, raw)
     except ValidationError:
         if not isinstance(raw, Mapping):
             return UNREADABLE

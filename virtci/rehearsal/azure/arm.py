@@ -99,7 +99,7 @@ class ResourceManager:
         with self.store.lock:
             self._throttle.take(request.method, request.principal)
             self._check_subscription(request.path)
-            found = routes.find(request.method, request.path)
+            found = routes.find(request.method, request.path, request.body)
             if found is not None:
                 return Response(200, found(self.store))
         slow = {"PUT": self._put, "DELETE": self._delete, "POST": self._act}

@@ -50,6 +50,7 @@ _SPECIAL: tuple[tuple[str, str, Callable[..., Values]], ...] = (
     ("GET", r"/providers/Microsoft\.KeyVault/deletedVaults", vault.deleted_vaults),
     ("GET", _DELETED, vault.deleted_vault),
     ("POST", f"{_DELETED}/purge", vault.purge),
+    ("POST", r"/providers/Microsoft\.KeyVault/checkNameAvailability", vault.name_availability),
     ("GET", f"{_MACHINE}/instanceView", compute.instance_view_at),
 )
 ACTIONS: dict[tuple[str, str], tuple[float, Callable[[Store, Record], Values]]] = {
@@ -59,16 +60,16 @@ ACTIONS: dict[tuple[str, str], tuple[float, Callable[[Store, Record], Values]]] 
 }
 
 
-def find(method: str, path: str) -> Callable[[Store], Values] | None:
-    """The answer to a path that stands for no resource."""
+def find(method: str, path: str, body: Values) -> Callable[[Store], Values] | None:
+    """The answer to a path that stands for no resource; a POST hands its body on."""
     for verb, pattern, answer in _SPECIAL:
         found = re.fullmatch(rf"/subscriptions/[^/]+{pattern}", path.rstrip("/"), re.IGNORECASE)
         if verb == method and found:
-            return partial(_answer, answer, found.groups())
+            return partial(_answer, answer, (*found.groups(), body) if method == "POST" else found.groups())
     return None
 
 
-def _answer(answer: Callable[..., Values], groups: tuple[str, ...], store: Store) -> Values:
+def _answer(answer: Callable[..., Values], groups: tuple[Any, ...], store: Store) -> Values:
     return answer(store, *groups)
 
 

@@ -43,6 +43,15 @@ def _check_vault(write: Write) -> None:
         raise errors.bad("BadRequest", text)
 
 
+def name_availability(store: Store, body: Values) -> Values:
+    """Whether a new vault could have a name."""
+    try:
+        _check_name_is_free(store, str(body.get("name")), "default")
+    except CloudError as taken:
+        return {"nameAvailable": False, "reason": "AlreadyExists", "message": taken.message}
+    return {"nameAvailable": True}
+
+
 def _check_name_is_free(store: Store, name: str, mode: str) -> None:
     if tombstone(store, name) and mode != "recover":
         text = (
@@ -99,7 +108,7 @@ def deleted_vault(store: Store, region: str, name: str) -> Values:
     return _shown(store, _tombstone_or_refuse(store, region, name))
 
 
-def purge(store: Store, region: str, name: str) -> Values:
+def purge(store: Store, region: str, name: str, _: Values) -> Values:
     """Removes a soft-deleted vault for good, unless purge protection forbids it."""
     found = _tombstone_or_refuse(store, region, name)
     if found["purgeProtected"]:

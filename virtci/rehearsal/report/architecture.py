@@ -9,7 +9,7 @@ import igraph
 
 from virtci.core.inventory import plain_kind
 from virtci.rehearsal.conductor import COMPONENT_PREFIX, StackResult
-from virtci.rehearsal.report.masking import masked
+from virtci.rehearsal.report.masking import SECRET, masked
 
 GROUP = "azure-native:resources:ResourceGroup"
 VAULT = "azure-native:keyvault:Vault"
@@ -191,7 +191,7 @@ def _literal(item: Element, index: Mapping[str, str]) -> Iterator[tuple[str, str
     """Values in the inputs that name a resource, or something inside one, such as a subnet of a network."""
     for prop, value in item.inputs.items():
         for text in _texts(value):
-            path = text.lower()
+            path = "" if text == SECRET else text.lower()
             while path and path not in index:
                 path = path.rpartition("/")[0]
             if path and index[path] != item.urn:

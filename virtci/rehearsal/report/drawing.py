@@ -14,7 +14,7 @@ from statistics import fmean
 import igraph
 
 from virtci.rehearsal.report.architecture import Architecture, Link, Part
-from virtci.rehearsal.report.facts import cloud_name, facts_of, label_of
+from virtci.rehearsal.report.facts import TIMES, cloud_name, facts_of, label_of
 
 CHARACTER = 6.7
 """Width of a character of the drawing's monospaced face."""
@@ -81,7 +81,7 @@ class Drawing:
     boxes: Sequence[Box]
 
 
-@dataclass
+@dataclass(eq=False)
 class Slot:
     """A place in a row: for a box, or for arrows to one target that pass the row together."""
 
@@ -106,6 +106,7 @@ class Column:
 
     group: str = ""
     rows: dict[int, list[Slot]] = field(default_factory=lambda: defaultdict(list))
+    x: float = 0
 
     @property
     def slots(self) -> list[Slot]:
@@ -168,9 +169,10 @@ def _slot(part: Part, ranks: Ranks) -> Slot:
 def _box(part: Part) -> Box:
     alike = [part, *part.twins]
     names = [cloud_name(item) for item in alike]
-    shown = names if len(names) <= SHOWN_NAMES else [*names[: SHOWN_NAMES - 1], f"and {len(names) - SHOWN_NAMES + 1} more"]
+    more = len(names) - SHOWN_NAMES
+    shown = [*names[:SHOWN_NAMES], f"and {more} more"] if more > 0 else names
     texts, facts = [shortened(name) for name in shown], [shortened(fact) for fact in facts_of(part)]
-    label = label_of(part.kind) if len(names) == 1 else f"{len(names)} × {label_of(part.kind)}"
+    label = label_of(part.kind) if len(names) == 1 else f"{len(names)} {TIMES} {label_of(part.kind)}"
     longest = max(*map(len, [*texts, *facts]), len(label) + len(part.stack) + 4)
     kinds = sorted(Counter(label_of(element.kind) for item in alike for element in item.elements).items())
     resources = ", ".join(f"{number} {kind}" for kind, number in kinds)
@@ -207,7 +209,7 @@ def _ranks(found: Architecture) -> Ranks:
 def _layered(names: list[str], pairs: Iterable[tuple[str, str]]) -> dict[str, int]:
     """The layer of each name when every arrow between them points down."""
     graph = _graph(names, {pair for pair in pairs if pair[0] != pair[1] and set(pair) <= set(names)})
-    levels = [round(y) for _, y in graph.layout_sugiyama().coords[: len(names)]]
+    levels = [round(y) for _, y in graph.layout_sugiyama().coords]
     return {name: sorted(set(levels)).index(level) for name, level in zip(names, levels, strict=True)}
 
 
@@ -240,10 +242,10 @@ def _ways(found: Architecture, ranks: Ranks, slots: Mapping[str, Slot]) -> list[
 
 def _ordered(boxes: Iterable[Slot], ways: Iterable[Way]) -> list[Slot]:
     """All slots, with the order that igraph gives them."""
-    slots = list({id(slot): slot for slot in (*boxes, *(slot for way in ways for slot in way.slots))}.values())
-    numbers = {id(slot): number for number, slot in enumerate(slots)}
-    pairs = {(numbers[id(upper)], numbers[id(lower)]) for way in ways for upper, lower in pairwise(way.slots)}
-    graph = igraph.Graph(len(slots), sorted(pairs), directed=True)
+    pairs = list(dict.fromkeys(pair for way in ways for pair in pairwise(way.slots)))
+    slots = list(dict.fromkeys((*boxes, *(slot for pair in pairs for slot in pair))))
+    numbers = {slot: number for number, slot in enumerate(slots)}
+    graph = igraph.Graph(len(slots), [(numbers[upper], numbers[lower]) for upper, lower in pairs], directed=True)
     layout = graph.layout_sugiyama(layers=[slot.layer for slot in slots], maxiter=1000)
     for slot, (order, _) in zip(slots, layout.coords, strict=True):
         slot.order = order
@@ -287,6 +289,7 @@ def _heights(boxes: Mapping[str, Box], ranks: Ranks) -> tuple[Rows, float]:
 
 
 def _place(column: Column, left: float, rows: Rows) -> None:
+    column.x = left
     for layer, slots in column.rows.items():
         x = left + (column.width - _row_width(slots)) / 2
         for slot in sorted(slots, key=lambda item: item.order):
@@ -298,41 +301,36 @@ def _place(column: Column, left: float, rows: Rows) -> None:
 
 def _frame(column: Column) -> Frame:
     boxes = [slot.box for slot in column.slots if slot.box]
-    left, right = min(slot.x for slot in column.slots), max(slot.x + slot.width for slot in column.slots)
     top, bottom = min(box.y for box in boxes), max(box.y + box.height for box in boxes)
-    spare = max(0.0, column.width - 2 * PADDING - (right - left)) / 2
-    return Frame(
-        column.group, left - spare - PADDING, top - TITLE, right - left + 2 * (spare + PADDING), bottom - top + TITLE + PADDING
-    )
+    return Frame(column.group, column.x, top - TITLE, column.width, bottom - top + TITLE + PADDING)
 
 
-def _draw_arrows(ways: Iterable[Way], boxes: Mapping[str, Box], rows: Rows) -> None:
+def _draw_arrows(ways: Sequence[Way], boxes: Mapping[str, Box], rows: Rows) -> None:
     """Draws every link from port to port, first straight to the end of its row, so that it meets no neighbour."""
-    everything = list(ways)
-    ports = _ports(everything)
-    for way in everything:
+    ports = _ports(ways)
+    for way in ways:
         upper, *lanes, lower = way.slots
-        assert upper.box  # noqa: S101  an arrow begins and ends at boxes
-        start, end = ports[id(upper), id(way.slots[1]), "bottom"], ports[id(lower), id(way.slots[-2]), "top"]
-        points = [(start, upper.box.y + upper.box.height), (start, rows[upper.layer][1])]
+        source, target = boxes[way.link.source], boxes[way.link.target]
+        above = source if way.downward else target
+        start, end = ports[upper, way.slots[1]], ports[lower, way.slots[-2]]
+        points = [(start, above.y + above.height), (start, rows[upper.layer][1])]
         points += [(lane.middle, y) for lane in lanes for y in rows[lane.layer]]
         points.append((end, rows[lower.layer][0]))
-        source, target = boxes[way.link.source], boxes[way.link.target]
         title = f"{source.names[0]} depends on {target.names[0]}: {'; '.join(way.link.reasons)}"
         source.arrows.append(Arrow(way.link.implied, title, _path(points if way.downward else points[::-1])))
 
 
-def _ports(ways: Iterable[Way]) -> dict[tuple[int, int, str], float]:
-    """Where arrows leave and enter a box: beside each other on its side, in the order of where they come from."""
-    wanted: dict[tuple[int, str], dict[int, tuple[Slot, Slot]]] = defaultdict(dict)
+def _ports(ways: Iterable[Way]) -> dict[tuple[Slot, Slot], float]:
+    """Where arrows touch a box on the way to a neighbour: side by side, in the order of the neighbours."""
+    sides: dict[tuple[Slot, str], set[Slot]] = defaultdict(set)
     for way in ways:
-        for slot, other, side in ((way.slots[0], way.slots[1], "bottom"), (way.slots[-1], way.slots[-2], "top")):
-            wanted[id(slot), side][id(other)] = (slot, other)
-    ports = {}
-    for (key, side), neighbours in wanted.items():
-        for place, (slot, other) in enumerate(sorted(neighbours.values(), key=lambda pair: pair[1].middle), 1):
-            ports[key, id(other), side] = slot.x + slot.width * place / (len(neighbours) + 1)
-    return ports
+        sides[way.slots[0], "bottom"].add(way.slots[1])
+        sides[way.slots[-1], "top"].add(way.slots[-2])
+    return {
+        (slot, neighbour): slot.x + slot.width * place / (len(neighbours) + 1)
+        for (slot, _), neighbours in sides.items()
+        for place, neighbour in enumerate(sorted(neighbours, key=lambda item: (item.middle, item.home)), 1)
+    }
 
 
 def _path(points: Sequence[tuple[float, float]]) -> str:

@@ -8,10 +8,10 @@ from virtci.rehearsal.report.architecture import Element, Part
 
 LABELS: Mapping[str, str] = {
     "virt-ci:vault:KeyVault": "Key Vault",
-    "virt-ci:github:Environment": "GitHub Environment",
     "azure-native:operationalinsights:Workspace": "Log workspace",
     "azure-native:authorization:RoleDefinition": "Custom role",
 }
+TIMES = "\N{MULTIPLICATION SIGN}"
 NAME_KEYS = ("roleName", "vmName", "vaultName", "environment", "budgetName")
 MACHINE = "azure-native:compute:VirtualMachine"
 POOL = "azure-native:containerservice:AgentPool"
@@ -105,7 +105,7 @@ def _cluster(part: Part) -> list[str]:
 def _pool(name: object, pool: Mapping[str, Any]) -> str:
     scaled = pool.get("enableAutoScaling")
     nodes = f"{pool.get('minCount')} to {pool.get('maxCount')}" if scaled else f"{pool.get('count')}"
-    return f"{name}: {nodes} × {pool.get('vmSize')}"
+    return f"{name}: {nodes} {TIMES} {pool.get('vmSize')}"
 
 
 def _network(part: Part) -> list[str]:
@@ -143,7 +143,8 @@ def _environment(part: Part) -> list[str]:
     kept = [(len(part.of(VARIABLE)), "variable"), (len(part.of(GITHUB_SECRET)), "secret")]
     return [
         f"in {part.main.inputs.get('repository')}",
-        f"{count(people, 'reviewer')}, {count(len(part.of(BRANCH)), 'branch pattern')}",
+        count(people, "reviewer"),
+        count(len(part.of(BRANCH)), "branch pattern"),
         ", ".join(count(number, noun) for number, noun in kept if number),
         f"hypervisor {variables['HYPERVISOR']}" if "HYPERVISOR" in variables else "",
         f"gate {variables['FEATURE_GATES']}" if "FEATURE_GATES" in variables else "",

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from virtci.core.prices import Cost, total
 from virtci.core.quota import REGIONAL, QuotaLine
-from virtci.rehearsal.conductor import Ending, StackResult
+from virtci.rehearsal.conductor import StackResult
+from virtci.rehearsal.endings import Ending
 
 ENDINGS: Mapping[Ending, str] = {
     Ending.GOOD: "good",
@@ -25,6 +26,8 @@ SHORT_ENDINGS: Mapping[Ending, str] = {
     Ending.LEFT_BEHIND: "left behind",
 }
 
+TRACEBACK = "Traceback (most recent call last)"
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -39,7 +42,7 @@ class Finding:
     @property
     def resource(self) -> str:
         """The name of the resource; empty for a verdict on the whole stack."""
-        return self.urn.rsplit("::", 1)[-1] if "$" in self.urn or "::" in self.urn else self.urn
+        return self.urn.rsplit("::", 1)[-1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,17 @@ def _line(name: str, costs: list[Cost]) -> CostLine:
 
 def kinds(result: StackResult) -> Counter[str]:
     """How many cloud resources of which type there are; what only the engine knows is no resource of a cloud."""
-    return Counter(item["type"] for item in result.resources if item.get("custom") and not item["type"].startswith("pulumi:"))
+    everything = (item["type"] for item in result.resources if item.get("custom"))
+    return Counter(kind for kind in everything if not kind.startswith("pulumi:"))
+
+
+def short_kind(kind: str) -> str:
+    """A type as people write it: `github:index/repositoryEnvironment:RepositoryEnvironment` names itself twice."""
+    package, module, name = kind.split(":") if kind.count(":") == 2 else ("", "", kind)
+    if not package:
+        return name
+    module = module.split("/")[0]
+    return f"{package}:{name}" if module == "index" else f"{package}:{module}:{name}"
 
 
 def vcpus(result: StackResult) -> int:
@@ -103,14 +116,20 @@ def family_name(line: QuotaLine) -> str:
 
 
 def changed(operations: Mapping[str, str]) -> str:
-    """What a step changed, in words: `55 create, 1 update`."""
+    """What a step changed, in words: `create 55, update 1`."""
     counts = Counter(operations.values())
-    return ", ".join(f"{number} {operation}" for operation, number in sorted(counts.items())) or "no change"
+    return ", ".join(f"{operation} {number}" for operation, number in sorted(counts.items())) or "no change"
+
+
+def point_of(message: str) -> str:
+    """What a message says: of a Python traceback the last line, otherwise all of it."""
+    whole = message.strip()
+    return whole.splitlines()[-1] if TRACEBACK in whole else whole
 
 
 def duration(seconds: float) -> str:
     """A time as people say it."""
-    if seconds < 60:  # noqa: PLR2004
+    if seconds < 60:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
 from virtci.core.lifetimes import SCHEDULES, Lifetime
 from virtci.core.prices import Cost
 from virtci.core.quota import QuotaLine
-from virtci.rehearsal.conductor import Ending, StackResult, worst
+from virtci.rehearsal.conductor import StackResult
+from virtci.rehearsal.endings import Ending
 from virtci.rehearsal.report.architecture import Architecture, architecture
 from virtci.rehearsal.report.drawing import drawing
 from virtci.rehearsal.report.facts import cloud_name, count, label_of
@@ -26,7 +28,9 @@ from virtci.rehearsal.report.figures import (
     family_name,
     findings,
     kinds,
+    point_of,
     share,
+    short_kind,
     vcpus,
 )
 from virtci.rehearsal.report.masking import masked, scrubber
@@ -36,6 +40,8 @@ Row = dict[str, Any]
 TEMPLATES = Path(__file__).parent / "templates"
 PREVIEWS = ("preview", "second preview")
 DESTROY = "destroy"
+MANDATORY = "mandatory"
+CHECKS = {"preflight": "asked the cloud for what must be there", "contract": "outputs read and checked"}
 
 
 def write_report(results: Sequence[StackResult], path: Path, rules: Sequence[Rule] | None = None) -> None:
@@ -52,17 +58,17 @@ def render(results: Sequence[StackResult], rules: Iterable[Rule]) -> str:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        finalize=lambda value: scrub(value) if type(value) is str else value,
+        finalize=lambda value: scrub(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
     )
     environment.filters |= {"count": count, "duration": duration, "usd": lambda value: f"{value:,.2f}"}
     found = architecture(results)
     return environment.get_template("page.html").render(
         results=results,
-        ending=worst(results),
         made=datetime.now(UTC),
         summary=[_summary(result) for result in results],
         total=_total(results),
-        troubles=[trouble for result in results for trouble in _troubles(result)],
+        troubles=sorted((trouble for result in results for trouble in _troubles(result)), key=_rank),
+        advice=sum(item.level != MANDATORY for result in results for item in findings(result)),
         drawing=drawing(found),
         dependencies=list(_dependencies(found)),
         tones={result.name: number % 4 for number, result in enumerate(results)},
@@ -99,30 +105,41 @@ def _total(results: Sequence[StackResult]) -> Row:
 
 
 def _troubles(result: StackResult) -> Iterator[Row]:
-    """What stopped a stack or spoils it, the worst first."""
+    """What stopped a stack or spoils it; advice of policies is no trouble."""
     for step, run in result.runs.items():
         for error in run.errors:
-            yield _trouble(result, f"error in {step}", error)
+            yield _trouble(result, 0, f"error in {step}", error)
     for item in findings(result):
-        yield _trouble(result, f"{item.level} policy {item.policy}", item.message, item.resource)
+        if item.level == MANDATORY:
+            yield _trouble(result, 1, f"policy {item.policy}", item.message, item.resource)
     if result.ending is Ending.NOT_STABLE:
         for urn, operation in result.runs[PREVIEWS[1]].changes.items():
-            yield _trouble(result, "second preview", f"would {operation} what was just deployed", urn.rsplit("::", 1)[-1])
+            text = f"the second preview would {operation} what was just deployed"
+            yield _trouble(result, 2, "not stable", text, urn.rsplit("::", 1)[-1])
     for fault in result.contract_faults:
-        yield _trouble(result, "output contract", fault)
-    for item in result.left_behind:
-        yield _trouble(result, "left behind", item)
+        yield _trouble(result, 3, "output contract", fault)
+    for left in result.left_behind:
+        yield _trouble(result, 4, "left behind", left)
     if result.ending is not Ending.GOOD and not _explained(result):
-        yield _trouble(result, "ending", ENDINGS[result.ending])
+        yield _trouble(result, 5, "ending", ENDINGS[result.ending])
 
 
 def _explained(result: StackResult) -> bool:
-    spoken = any(run.errors or run.verdicts for run in result.runs.values())
+    spoken = any(run.errors or run.mandatory for run in result.runs.values())
     return spoken or bool(result.contract_faults or result.left_behind) or result.ending is Ending.NOT_STABLE
 
 
-def _trouble(result: StackResult, what: str, text: str, resource: str = "") -> Row:
-    return {"stack": result.name, "what": what, "text": text.strip(), "resource": resource}
+def _trouble(result: StackResult, rank: int, what: str, text: str, resource: str = "") -> Row:
+    """A trouble with its point, and the whole text where that is more."""
+    whole, point = text.strip(), point_of(text)
+    return {
+        "stack": result.name, "rank": rank, "what": what, "resource": resource,
+        "point": point, "text": whole if whole != point else "",
+    }  # fmt: skip
+
+
+def _rank(trouble: Row) -> int:
+    return int(trouble["rank"])
 
 
 def _dependencies(found: Architecture) -> Iterator[Row]:
@@ -178,6 +195,7 @@ def _cost(result: StackResult) -> Row:
         "budget_percent": 100 * budget / whole,
         "used": 100 * lines[-1].expected / budget,
         "costs": sorted(result.bill.costs, key=_by_size),
+        "number": len(result.bill.costs),
         "by_usage": result.bill.by_usage,
         "unpriced": result.bill.unpriced,
     }
@@ -194,18 +212,17 @@ def _policies(results: Sequence[StackResult], known: Iterable[Rule]) -> Row:
     rules = all_rules(known, stacks, [(item.policy, item.level) for _, item in everything])
     heard = {result.name for result in results if _heard(result)}
     counts = {name: Counter(item.policy for item in items) for name, items in spoken.items()}
-    packs = {pack: version for result in results for run in result.runs.values() for pack, version in run.policies.items()}
+    runs = [run for result in results for run in result.runs.values()]
     return {
         "stacks": stacks,
         "heard": [name for name in stacks if name in heard],
-        "packs": packs,
+        "packs": {pack.split("|")[0]: version for run in runs for pack, version in run.policies.items()},
         "rules": [
             {
                 "name": rule.name,
                 "description": rule.description,
                 "level": levels(rule, stacks),
                 "counts": [counts[name][rule.name] if name in heard else None for name in stacks],
-                "total": sum(counts[name][rule.name] for name in stacks),
             }
             for rule in rules
         ],
@@ -230,7 +247,7 @@ def _timeline(results: Sequence[StackResult]) -> Iterator[Row]:
             "stack": result.name,
             "step": step,
             "failed": run is not None and not run.succeeded,
-            "did": changed(run.changes) if run else "outputs read and checked",
+            "did": changed(run.changes) if run and run.steps else CHECKS.get(step, "nothing"),
             "seconds": seconds,
             "simulated": result.simulated_seconds.get(step),
             "from": 100 * began / whole,
@@ -240,10 +257,10 @@ def _timeline(results: Sequence[StackResult]) -> Iterator[Row]:
 
 
 def _kinds(results: Sequence[StackResult]) -> list[Row]:
-    counts = [kinds(result) for result in results]
+    found = [kinds(result) for result in results]
     return [
-        {"kind": kind, "counts": [count[kind] for count in counts], "total": sum(count[kind] for count in counts)}
-        for kind in sorted({kind for count in counts for kind in count})
+        {"kind": short_kind(kind), "counts": [each[kind] for each in found], "total": sum(each[kind] for each in found)}
+        for kind in sorted({kind for each in found for kind in each})
     ]
 
 
@@ -252,7 +269,12 @@ def _lists(result: StackResult) -> Row:
     return {
         "stack": result.name,
         "resources": [
-            {"urn": item["urn"], "type": item["type"], "name": item["urn"].rsplit("::", 1)[-1], "id": item.get("id") or ""}
+            {
+                "name": _urn(item).rsplit("::", 1)[-1],
+                "urn": _urn(item),
+                "type": item["type"],
+                "id": item.get("id") or "",
+            }
             for item in sorted(result.resources, key=_urn)
         ],
         "outputs": [{"name": name, "text": _shown(masked(value))} for name, value in sorted(result.outputs.items())],
@@ -265,5 +287,3 @@ def _urn(item: Row) -> str:
 
 def _shown(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
-
-

@@ -1,0 +1,1 @@
+"""Gets the engine onto a machine."""

@@ -1,0 +1,1 @@
+"""Run-time work that is not declared."""
