@@ -11,6 +11,7 @@ from unittest.mock import patch
 import yaml
 
 from tests.recorder import PROJECT, Recorder, record, secret
+from virtci.core.names import assignment_id
 from virtci.rehearsal.engine import credentials
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -18,6 +19,7 @@ STACKS = ("hub", "dev", "test")
 SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-0000000000a1"
 HUB_GROUP = f"{SUBSCRIPTION}/resourceGroups/kubevirt-rg/providers"
 NETWORK = f"{HUB_GROUP}/Microsoft.Network/virtualNetworks/kubevirt-vnet"
+PUBLISHER = assignment_id(SUBSCRIPTION.rsplit("/", 1)[-1], "virt-ci kubeconfig publisher")
 ENVIRONMENTS = ("dev", "test-mshv", "test-kvm", "test-emulation")
 HUB_OUTPUTS = {
     "network": {
@@ -31,7 +33,7 @@ HUB_OUTPUTS = {
         "uri": "https://kubevirtkv.vault.azure.net/",
     },
     "workspaceId": f"{HUB_GROUP}/Microsoft.OperationalInsights/workspaces/kubevirt-logs",
-    "roles": {"kubeconfigPublisher": f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/publisher"},
+    "roles": {"kubeconfigPublisher": f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{PUBLISHER}"},
     "identities": {"preview": {"clientId": "client-of-preview", "principalId": "principal-of-preview"}},
 }
 FUNCTIONS = {

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from virtci import places
 from virtci.cli import check
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,7 +26,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the committed stack files."""
     for path in ROOT.glob("Pulumi*.yaml"):
         shutil.copy(path, tmp_path)
-    monkeypatch.setattr(check, "ROOT", tmp_path)
+    monkeypatch.setattr(places, "ROOT", tmp_path)
     return tmp_path
 
 

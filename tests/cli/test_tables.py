@@ -8,7 +8,8 @@ from tests.rehearsal.states import CANARY, DEV_MACHINE, dev, hub
 from virtci.cli.tables import WIDTH, show
 from virtci.core.inventory import Bill
 from virtci.core.quota import QuotaLine
-from virtci.rehearsal.conductor import Ending, StackResult
+from virtci.rehearsal.conductor import StackResult
+from virtci.rehearsal.endings import Ending
 from virtci.rehearsal.engine import Run, Verdict
 
 
@@ -29,7 +30,7 @@ def test_everything_that_a_reviewer_asks_for_is_there(capsys: pytest.CaptureFixt
     assert "working-hours" in text
     assert "% of the budget of 700" in text
     assert "policies: no violation" in text
-    assert "hub good 11 0 8" in text
+    assert "hub good 15 0 8" in text
     assert "dev good" in text
 
 

@@ -1,6 +1,6 @@
 """The vault: closed, recoverable, audited, and open to each identity for its own secret only."""
 
-from tests.fleet import STACKS, fleet
+from tests.fleet import PUBLISHER, STACKS, fleet
 
 VAULT = "azure-native:keyvault:Vault"
 ASSIGNMENT = "azure-native:authorization:RoleAssignment"
@@ -71,7 +71,7 @@ def test_a_machine_may_set_its_own_kubeconfig_and_nothing_else_in_the_vault() ->
     ]
 
     assert [grant["scope"] for grant in grants] == ["/ids/dev-kubeconfig"]
-    assert grants[0]["roleDefinitionId"].endswith("/publisher")
+    assert grants[0]["roleDefinitionId"].endswith(f"/{PUBLISHER}")
 
 
 def test_an_environment_may_read_its_own_kubeconfig_and_ssh_key_only() -> None:

@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from tests.rehearsal.states import CANARY, DEV_GROUP, DEV_MACHINE, RUNNERS, SEAL, State, dev, hub, sealed
 from virtci.core.inventory import Bill
 from virtci.core.quota import QuotaLine
-from virtci.rehearsal.conductor import Ending, StackResult
+from virtci.rehearsal.conductor import StackResult
+from virtci.rehearsal.endings import Ending
 from virtci.rehearsal.engine import Run, Verdict
 from virtci.rehearsal.report import write_report
 from virtci.rehearsal.report.architecture import Architecture, Element, Link, Part, architecture
@@ -109,7 +110,7 @@ def test_sealed_values_without_their_text_are_masked() -> None:
 def test_messages_lose_each_line_of_a_secret_but_no_names() -> None:
     state = State("hub")
     state.add(
-        "azure-native:compute:VirtualMachine",
+        "azure-native:network:NetworkInterface",
         "a-machine-name",
         state.root,
         outputs={"all": sealed({"name": "a-machine-name"})},
@@ -195,7 +196,7 @@ def test_verdicts_are_told_once_and_counted_by_stack() -> None:
         result.runs[step].verdicts.append(Verdict("quota", "advisory", urn, "too many"))
     text = words(page(result, dev()))
     assert "1 violation " in text
-    assert "2 stacks deployed, stable and within the contract: 19 resources, 1 advisory violation" in text
+    assert "2 stacks deployed, stable and within the contract: 27 resources, 1 advisory violation" in text
     assert text.count("too many") == 1
     assert "preview, second preview" in text
     assert "quota All fits into the share. mandatory ✗ 1 ✓ 0" in text
@@ -303,15 +304,6 @@ def test_any_architecture_can_be_drawn(found: Architecture) -> None:
         for key in found.groups[frame.title]:
             assert contains(frame, next(box for box in result.boxes if box.key == key))
         assert contains(sheet(result), frame)
-
-
-class Place:
-    """Anything with a place and a size."""
-
-    x: float
-    y: float
-    width: float
-    height: float
 
 
 def sheet(result: Drawing) -> Box:

@@ -18,7 +18,7 @@ from rich.text import Text
 from tools.bench import fixed, growth, interfaces, stacks, terraform
 from tools.bench.figures import HEADINGS, Figure, markdown, rewrite
 from tools.bench.lab import MeasurementError, NotHereError, lab
-from virtci.rehearsal.engine import ROOT
+from virtci.places import ROOT
 
 GROUPS = {"a": fixed, "b": interfaces, "c": stacks, "d": growth, "e": terraform}
 DOCUMENT = ROOT / "docs" / "performance.md"

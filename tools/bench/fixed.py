@@ -7,7 +7,7 @@ import time
 
 from tools.bench.figures import Figure, beyond, figure, itself
 from tools.bench.lab import Lab, Measure
-from virtci.rehearsal.engine import ROOT
+from virtci.places import ROOT
 
 TARGET_SECONDS = 2.5
 

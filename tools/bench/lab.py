@@ -12,7 +12,8 @@ from tempfile import TemporaryDirectory
 import yaml
 
 from tools.bench.figures import Samples
-from virtci.rehearsal.engine import ENGINE, PROJECT, ROOT, Run, Workspace
+from virtci.places import ENGINE, ROOT
+from virtci.rehearsal.engine import PROJECT, Run, Workspace
 from virtci.rehearsal.journal import FaultPlan
 from virtci.rehearsal.world import read_stacks, world
 

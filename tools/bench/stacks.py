@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tools.bench.figures import Figure, figure, itself
 from tools.bench.lab import STACKS, Lab, MeasurementError
-from virtci.rehearsal.engine import ROOT
+from virtci.places import ROOT
 
 PREVIEW_SECONDS, REHEARSAL_SECONDS, MEMORY_MB = 5.0, 45.0, 200.0
 LONG_REPEATS = 2

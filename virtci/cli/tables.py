@@ -14,9 +14,9 @@ from rich.text import Text
 from virtci.rehearsal.conductor import StackResult
 from virtci.rehearsal.endings import Ending
 from virtci.rehearsal.report.figures import (
-    SHORT_ENDINGS,
     cost_lines,
     duration,
+    ending_of,
     family_name,
     findings,
     kinds,
@@ -133,15 +133,14 @@ def summary_table(results: Sequence[StackResult]) -> Table:
         "stack", "ending", "#resources", "#violations", "#vCPU", "#USD/month", "#ceiling", "#real", "#simulated"
     )
     for result in results:
-        left = result.ending is Ending.GOOD and result.left_behind
-        ending = Ending.LEFT_BEHIND if left else result.ending
+        good, ending = ending_of(result)
         total = cost_lines(result)[-1]
         known = [str(kinds(result).total()), str(len(findings(result)))]
         figures = (
             [str(vcpus(result)), f"{total.expected:,.2f}", f"{total.ceiling:,.2f}"] if result.resources else ["-"] * 3
         )
         times = [duration(sum(seconds.values())) for seconds in (result.seconds, result.simulated_seconds)]
-        _row(table, _stack(result), _verdict(ending is Ending.GOOD, SHORT_ENDINGS[ending]), *known, *figures, *times)
+        _row(table, _stack(result), _verdict(good, ending), *known, *figures, *times)
     return table
 
 

@@ -9,23 +9,6 @@ from virtci.core.quota import REGIONAL, QuotaLine
 from virtci.rehearsal.conductor import StackResult
 from virtci.rehearsal.endings import Ending
 
-ENDINGS: Mapping[Ending, str] = {
-    Ending.GOOD: "good",
-    Ending.REFUSED: "refused",
-    Ending.BAD_SETTINGS: "wrong settings",
-    Ending.NOT_STABLE: "not stable: the second preview shows changes",
-    Ending.CONTRACT_BROKEN: "outputs break the contract",
-    Ending.LEFT_BEHIND: "resources left behind",
-    Ending.NO_ENGINE: "no engine",
-    Ending.INTERRUPTED: "interrupted",
-}
-SHORT_ENDINGS: Mapping[Ending, str] = {
-    **ENDINGS,
-    Ending.NOT_STABLE: "not stable",
-    Ending.CONTRACT_BROKEN: "contract broken",
-    Ending.LEFT_BEHIND: "left behind",
-}
-
 TRACEBACK = "Traceback (most recent call last)"
 
 
@@ -52,6 +35,12 @@ class CostLine:
     name: str
     expected: float
     ceiling: float
+
+
+def ending_of(result: StackResult) -> tuple[bool, str]:
+    """Whether the stack ended well, and in words how; leavings spoil an end that was good."""
+    ending = Ending.LEFT_BEHIND if result.ending is Ending.GOOD and result.left_behind else result.ending
+    return ending is Ending.GOOD, ending.name.lower().replace("_", " ")
 
 
 def findings(result: StackResult) -> list[Finding]:

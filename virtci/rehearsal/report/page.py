@@ -19,12 +19,11 @@ from virtci.rehearsal.report.architecture import Architecture, architecture
 from virtci.rehearsal.report.drawing import drawing
 from virtci.rehearsal.report.facts import cloud_name, count, label_of
 from virtci.rehearsal.report.figures import (
-    ENDINGS,
-    SHORT_ENDINGS,
     Finding,
     changed,
     cost_lines,
     duration,
+    ending_of,
     family_name,
     findings,
     kinds,
@@ -83,10 +82,11 @@ def render(results: Sequence[StackResult], rules: Iterable[Rule]) -> str:
 
 def _summary(result: StackResult) -> Row:
     total = cost_lines(result)[-1]
+    good, ending = ending_of(result)
     return {
         "name": result.name,
-        "good": result.ending is Ending.GOOD and not result.left_behind,
-        "ending": SHORT_ENDINGS[result.ending if result.ending or not result.left_behind else Ending.LEFT_BEHIND],
+        "good": good,
+        "ending": ending,
         "known": bool(result.resources),
         "resources": kinds(result).total(),
         "violations": len(findings(result)),
@@ -121,7 +121,7 @@ def _troubles(result: StackResult) -> Iterator[Row]:
     for left in result.left_behind:
         yield _trouble(result, 4, "left behind", left)
     if result.ending is not Ending.GOOD and not _explained(result):
-        yield _trouble(result, 5, "ending", ENDINGS[result.ending])
+        yield _trouble(result, 5, "ending", ending_of(result)[1])
 
 
 def _explained(result: StackResult) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from virtci.rehearsal.engine import POLICIES
+from virtci.places import POLICIES
 
 DEFAULT_LEVEL = "mandatory"
 """The level that the pack gives to rules that name none."""
