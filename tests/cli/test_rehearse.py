@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -29,8 +30,8 @@ def test_without_an_engine_it_says_how_to_get_one(
 def test_without_space_it_says_how_much_is_needed(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    usage = rehearse.shutil.disk_usage("/")
-    monkeypatch.setattr(rehearse.shutil, "disk_usage", lambda _: usage._replace(free=10 * 2**20))
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=10 * 2**20))
 
     assert main(["rehearse"]) == Ending.NO_SPACE
     assert "10 MiB are free" in capsys.readouterr().err

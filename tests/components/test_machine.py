@@ -40,7 +40,7 @@ def recorded(**changes: object) -> Recorder:
 
 def every_machine(test: object) -> object:
     """Runs a test for each machine of the fleet."""
-    return pytest.mark.parametrize("machine", MACHINES, ids=[item.name for item in MACHINES])(test)  # type: ignore[arg-type]
+    return pytest.mark.parametrize("machine", MACHINES, ids=[item.name for item in MACHINES])(test)
 
 
 @every_machine

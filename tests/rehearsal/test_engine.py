@@ -84,7 +84,7 @@ def test_a_quota_that_the_subscription_does_not_have_is_refused_in_the_services_
     assert "exceeding approved Total Regional Cores quota" in "\n".join(run.errors)
 
 
-def test_a_new_boot_text_replaces_the_machine_and_a_new_tag_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_new_boot_text_replaces_the_machine_and_a_new_tag_does_not(tmp_path: Path) -> None:
     with stage(tmp_path, ("hub",), (), {"hub": without_extras}) as on:
         on.up("hub")
         on.edit("hub", lambda config: config.update({"virt-ci:owner": "another-team"}))
@@ -135,7 +135,7 @@ def open_to_everybody(on: Stage) -> None:
         "/subscriptions/00000000-0000-0000-0000-0000000000a1/resourceGroups/kubevirt-rg/providers/Microsoft.Network"
         "/networkSecurityGroups/kubevirt-vnet-runners-nsg"
     )
-    found = on.world.azure.request("GET", path).body
+    found = on.world.azure.request("GET", path).body or {}
     rule = {
         "name": "by-hand",
         "properties": {

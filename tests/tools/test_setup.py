@@ -2,6 +2,9 @@
 
 import hashlib
 import io
+import json
+import platform
+import shutil
 import tarfile
 from pathlib import Path
 
@@ -39,7 +42,7 @@ def release(folder: Path, checksum: str | None = None) -> Path:
 
 @pytest.fixture
 def on_x64(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(setup.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(platform, "machine", lambda: "x86_64")
 
 
 @pytest.mark.usefixtures("on_x64")
@@ -76,8 +79,8 @@ def test_a_broken_download_is_resumed(elsewhere: Path) -> None:
 
 @pytest.mark.usefixtures("elsewhere")
 def test_when_no_way_works_one_message_names_every_way_and_its_reason(monkeypatch: pytest.MonkeyPatch) -> None:
-    curl = setup.shutil.which("curl") or ""
-    monkeypatch.setattr(setup.shutil, "which", lambda name: curl if name == "curl" else None)
+    curl = shutil.which("curl") or ""
+    monkeypatch.setattr(shutil, "which", lambda name: curl if name == "curl" else None)
 
     with pytest.raises(setup.SetUpError) as refused:
         setup.install_engine()
@@ -90,7 +93,7 @@ def test_when_no_way_works_one_message_names_every_way_and_its_reason(monkeypatc
 
 
 def test_an_older_go_is_refused_by_its_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(setup.shutil, "which", lambda _: "/usr/bin/go")
+    monkeypatch.setattr(shutil, "which", lambda _: "/usr/bin/go")
     monkeypatch.setattr(setup, "output_of", lambda _: "go version go1.19.8 linux/amd64")
 
     with pytest.raises(setup.SetUpError, match=r"Go 1\.25 or newer is needed"):
@@ -101,7 +104,7 @@ def test_an_engine_of_another_version_on_the_path_is_not_used(elsewhere: Path, m
     other = elsewhere / "pulumi"
     other.write_text("#!/bin/sh\necho v3.1.0\n")
     other.chmod(0o755)
-    monkeypatch.setattr(setup.shutil, "which", lambda _: str(other))
+    monkeypatch.setattr(shutil, "which", lambda _: str(other))
 
     with pytest.raises(setup.SetUpError, match=r"is v3\.1\.0, not 3\.259\.0"):
         setup.link_from_path()
@@ -116,8 +119,8 @@ def test_an_engine_that_is_there_is_not_installed_again(monkeypatch: pytest.Monk
 
 
 def test_a_full_disk_is_named_before_the_step_that_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = setup.shutil.disk_usage("/")
-    monkeypatch.setattr(setup.shutil, "disk_usage", lambda _: usage._replace(free=2**30))
+    usage = shutil.disk_usage("/")
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=2**30))
 
     with pytest.raises(setup.SetUpError, match=r"1\.0 GiB are free .* building the engine needs 6 GiB"):
         setup.require_space(6, "building the engine")
@@ -128,7 +131,7 @@ def test_a_finished_set_up_is_recognised_by_its_inputs(elsewhere: Path) -> None:
     for path in (elsewhere / ".engine/bin/pulumi", elsewhere / ".venv/bin/python"):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
-    setup.STAMP.write_text(setup.json.dumps(wanted))
+    setup.STAMP.write_text(json.dumps(wanted))
 
     assert setup.is_ready(wanted)
     assert not setup.is_ready({**wanted, "inputs": "changed"})

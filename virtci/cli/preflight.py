@@ -33,13 +33,15 @@ def run(arguments: argparse.Namespace) -> int:
     try:
         settings = from_file(path, rehearsal=False)
         client = KeyVaultManagementClient(DefaultAzureCredential(), settings.subscription)
-        if problems := vault_problems(settings, client):
-            raise ProblemsError(path.name, problems)
-    except ProblemsError as problems_found:
-        print(problems_found, file=sys.stderr)
+        problems = vault_problems(settings, client)
+    except ProblemsError as unreadable:
+        print(unreadable, file=sys.stderr)
         return 2
     except (AzureError, OSError) as error:
         print(f"Azure cannot be asked: {error}\nfix: `az login`, or set AZURE_* for a federated identity", file=sys.stderr)
         return 3
+    if problems:
+        print(ProblemsError(path.name, problems), file=sys.stderr)
+        return 2
     print(f"{path.name}: nothing in the way")
     return 0

@@ -61,7 +61,7 @@ def render(results: Sequence[StackResult], rules: Iterable[Rule]) -> str:
     )
     environment.filters |= {"count": count, "duration": duration, "usd": lambda value: f"{value:,.2f}"}
     found = architecture(results)
-    return environment.get_template("page.html").render(
+    return environment.get_template("page.html.jinja").render(
         results=results,
         made=datetime.now(UTC),
         summary=[_summary(result) for result in results],
