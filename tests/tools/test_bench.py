@@ -34,7 +34,7 @@ def test_an_exponent_without_a_signal_is_not_a_number_and_meets_no_target() -> N
     found = figure(LINE, exponent(100, 1000), [2.0], [1.9], [3.0], target=1.1)
 
     assert math.isnan(found.median)
-    assert found.verdict == "misses"
+    assert found.verdict == "noise"
 
 
 def test_a_figure_is_derived_from_the_medians_and_from_the_best() -> None:
@@ -43,14 +43,16 @@ def test_a_figure_is_derived_from_the_medians_and_from_the_best() -> None:
     assert (found.median, found.best, found.runs) == (3.0, 3.0, 3)
 
 
-def test_a_ratio_is_to_the_median_of_the_other_and_is_left_out_where_the_other_is_noise() -> None:
+def test_a_ratio_is_to_the_median_of_the_other_and_is_left_out_where_one_is_noise() -> None:
     other = figure(LINE, itself, [2.0, 4.0, 6.0])
 
     assert figure(LINE, itself, [8.0], against=(other, "it")).ratio == pytest.approx(2.0)
-    assert ratio(8.0, -0.1) is None
+    assert ratio(8.0, -0.1) is ratio(-0.1, 8.0) is None
 
 
-@pytest.mark.parametrize(("median", "target", "verdict"), [(5.0, 5.0, "good"), (5.1, 5.0, "misses"), (5.1, None, "")])
+@pytest.mark.parametrize(
+    ("median", "target", "verdict"), [(-1.0, 5.0, "noise"), (5.0, 5.0, "good"), (5.1, 5.0, "misses"), (5.1, None, "")]
+)
 def test_the_median_is_held_against_the_target(median: float, target: float | None, verdict: str) -> None:
     assert Figure(*LINE, median, 1.0, 3, target).verdict == verdict
 

@@ -27,9 +27,11 @@ class Figure:
 
     @property
     def verdict(self) -> str:
-        """Whether the median keeps to the target; nothing where there is no target."""
+        """Whether the median keeps to the target; nothing where there is none, no praise for what cannot be."""
         if self.target is None:
             return ""
+        if not self.median > 0:
+            return "noise"
         return "good" if self.median <= self.target else "misses"
 
     @property
@@ -62,8 +64,8 @@ def figure(
 
 
 def ratio(value: float, other: float) -> float | None:
-    """How many times `other` a value is; nothing where noise has made `other` meaningless."""
-    return value / other if other > 0 else None
+    """How many times `other` a value is; nothing where noise has made one of them meaningless."""
+    return value / other if value > 0 and other > 0 else None
 
 
 def itself(value: float) -> float:

@@ -97,7 +97,7 @@ def publish(page: Path, text: str, command: str, arguments: Sequence[str]) -> in
         return 0
     if page.exists() and page.read_text() == text:
         return 0
-    sys.stderr.write(f"{page.relative_to(ROOT)} is out of date; run `{command}`\n")
+    sys.stderr.write(f"docs/{page.name} is out of date; run `{command}`\n")
     return 1
 
 

@@ -11,6 +11,8 @@ import json
 import os
 import signal
 import sys
+import sysconfig
+import types
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,19 @@ from typing import Any
 import grpc
 from google.protobuf import empty_pb2
 from google.protobuf.json_format import MessageToDict
-from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2
+
+
+def skip_the_sdk() -> None:
+    """Lets the protocol's stubs be imported without the SDK around them: the engine starts two hosts for a preview."""
+    for name in ("pulumi", "pulumi.runtime"):
+        package = types.ModuleType(name)
+        package.__path__ = [str(Path(sysconfig.get_path("purelib"), *name.split(".")))]
+        sys.modules[name] = package
+
+
+skip_the_sdk()
+
+from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2  # noqa: E402
 
 MESSAGE_ALREADY_SHOWN = 32
 EXECUTOR = "pulumi-language-python-exec"
@@ -222,9 +236,18 @@ async def serve(engine_address: str) -> None:
     ended = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    orphaned = asyncio.create_task(end_with(os.getppid(), ended))
     await ended.wait()
+    orphaned.cancel()
     host.stop_all()
     await server.stop(grace=None)
+
+
+async def end_with(engine: int, ended: asyncio.Event) -> None:
+    """Ends the host when the engine is gone: one that was killed sends no signal."""
+    while os.getppid() == engine:
+        await asyncio.sleep(1)
+    ended.set()
 
 
 if __name__ == "__main__":

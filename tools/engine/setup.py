@@ -122,6 +122,10 @@ def install_packages() -> None:
             [*uv_pip, "install", *target, "--no-deps", "--no-build-isolation", "--editable", str(ROOT)],
             "installing this project",
         )
+    with progress("byte code of what the program imports (10-20 s, once)"):
+        writing = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+        warm = [str(VENV / "bin" / "python"), "-m", "tools.engine.warm"]
+        run(warm, "importing the program", cwd=ROOT, env=writing)
 
 
 def find_uv() -> str:
