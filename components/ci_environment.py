@@ -143,7 +143,7 @@ class CiEnvironment(Component):
         ]
         return {
             "kubeconfig": kubeconfig,
-            "ssh-key": pulumi.Output.concat(self.hub.vault_id, "/secrets/", machine.ssh_key_secret),
+            "ssh-key": machine.ssh_key_secret_id,
         }
 
     def _cluster(self, declared: models.Cluster) -> dict[str, pulumi.Output[str]]:

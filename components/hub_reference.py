@@ -14,7 +14,6 @@ class HubReference:
     subnet_ids: pulumi.Output[dict[str, str]]
     vault_name: pulumi.Output[str]
     vault_resource_group: pulumi.Output[str]
-    vault_id: pulumi.Output[str]
     workspace_id: pulumi.Output[str]
     publisher_role_id: pulumi.Output[str]
     preview_principal_id: pulumi.Output[str]
@@ -42,7 +41,6 @@ def read_hub(stack: str) -> HubReference:
         subnet_ids=network["subnetResourceIds"],
         vault_name=vault["name"],
         vault_resource_group=vault["resourceGroup"],
-        vault_id=vault["resourceId"],
         workspace_id=reference.require_output("workspaceId"),
         publisher_role_id=reference.require_output("roles")["kubeconfigPublisher"],
         preview_principal_id=reference.require_output("identities")["preview"]["principalId"],

@@ -82,6 +82,8 @@ class Machine(Component):
     """Address in its subnet."""
     ssh_key_secret: pulumi.Output[str]
     """Name of the vault secret with the private key."""
+    ssh_key_secret_id: pulumi.Output[str]
+    """ARM id of that secret; rights are given on it."""
     ssh_private_key: pulumi.Output[str]
     """The private key itself; a secret."""
 
@@ -90,7 +92,7 @@ class Machine(Component):
         if len(args["boot_text"].encode()) > BOOT_TEXT_LIMIT:
             message = f"Machine `{name}`: the boot text has more than {BOOT_TEXT_LIMIT} bytes"
             raise ValueError(message)
-        key, secret_name = self._ssh_key(args)
+        key, secret = self._ssh_key(args)
         interface = self._interface(args)
         machine = self._virtual_machine(args, key, interface)
         if SCHEDULES[args["lifetime"]].daily_shutdown:
@@ -100,7 +102,8 @@ class Machine(Component):
         self.private_address = interface.ip_configurations.apply(
             lambda found: (found[0].private_ip_address if found else None) or ""
         )
-        self.ssh_key_secret = pulumi.Output.from_input(secret_name)
+        self.ssh_key_secret = secret.name
+        self.ssh_key_secret_id = secret.id
         self.ssh_private_key = key.private_key_openssh
         self.register_outputs(
             {
@@ -108,23 +111,23 @@ class Machine(Component):
                 "resource_id": self.resource_id,
                 "private_address": self.private_address,
                 "ssh_key_secret": self.ssh_key_secret,
+                "ssh_key_secret_id": self.ssh_key_secret_id,
                 "ssh_private_key": self.ssh_private_key,
             }
         )
 
-    def _ssh_key(self, args: MachineArgs) -> tuple[tls.PrivateKey, str]:
+    def _ssh_key(self, args: MachineArgs) -> tuple[tls.PrivateKey, keyvault.Secret]:
         key = tls.PrivateKey(self.child_name("ssh-key"), algorithm="ED25519", opts=self.options())
-        secret_name = ssh_key_secret(args["machine_name"])
-        keyvault.Secret(
+        secret = keyvault.Secret(
             self.child_name("ssh-secret"),
-            secret_name=secret_name,
+            secret_name=ssh_key_secret(args["machine_name"]),
             vault_name=args["vault_name"],
             resource_group_name=args["vault_resource_group_name"],
             tags=args["tags"],
             properties={"value": key.private_key_openssh, "content_type": "application/x-openssh-key"},
             opts=self.options(),
         )
-        return key, secret_name
+        return key, secret
 
     def _interface(self, args: MachineArgs) -> network.NetworkInterface:
         return network.NetworkInterface(

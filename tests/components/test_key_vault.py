@@ -83,7 +83,7 @@ def test_an_environment_may_read_its_own_kubeconfig_and_ssh_key_only() -> None:
 
     assert sorted(grant["scope"].rsplit("/", 1)[-1] for grant in grants) == [
         "dev-kubeconfig",
-        "kubevirt-dev-mshv-qemu-k3s-vm-ssh-key",
+        "dev-machine-ssh-secret",
     ]
     assert all(grant["roleDefinitionId"].endswith(SECRETS_USER) for grant in grants)
 

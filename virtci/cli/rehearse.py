@@ -117,10 +117,11 @@ def perform(arguments: argparse.Namespace, stacks: dict[str, Any], plan: Any) ->
 def leave(results: "list[StackResult]", simulated: "World") -> Path:
     """Writes report, outputs and call log."""
     from virtci.rehearsal.report import write_report
+    from virtci.rehearsal.report.masking import masked
 
     (LEFT / "outputs").mkdir(parents=True, exist_ok=True)
     for result in results:
-        (LEFT / "outputs" / f"{result.name}.json").write_text(json.dumps(result.outputs, indent=2))
+        (LEFT / "outputs" / f"{result.name}.json").write_text(json.dumps(masked(result.outputs), indent=2))
     simulated.journal.write(LEFT / "calls.jsonl")
     report = LEFT / "report.html"
     write_report(results, report)

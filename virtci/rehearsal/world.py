@@ -1,5 +1,6 @@
 """The simulated world of a rehearsal, made to fit the stack files: what they name exists, and nothing else."""
 
+import threading
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from virtci.core.quota import REGIONAL
 from virtci.fleet.preflight import vault_problems
 from virtci.places import ROOT
 from virtci.rehearsal.azure.arm import ResourceManager, Scenario
+from virtci.rehearsal.azure.catalogue import warm_up
 from virtci.rehearsal.azure.provider import AzureNative
 from virtci.rehearsal.azure.server import serve as serve_azure
 from virtci.rehearsal.bridge import Provider, Servers
@@ -46,6 +48,8 @@ class World:
 @contextmanager
 def world(stacks: Mapping[str, Settings], plan: FaultPlan, scenario: Scenario | None = None) -> Iterator[World]:
     """Starts the clouds that the settings of the stacks (or a scenario of Azure) describe, and stops them at the end."""
+    # Microsoft's models take two seconds to import; the engine needs longer than that before it asks for them.
+    threading.Thread(target=warm_up, daemon=True).start()
     clock = SimulatedClock()
     journal = Journal(clock, plan)
     azure = ResourceManager(clock, journal, scenario or azure_scenario(stacks))
