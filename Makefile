@@ -11,6 +11,15 @@ setup:  ## engine and packages, into .engine/ and .venv/
 rehearse: setup  ## deploy hub, dev and test against simulated clouds (DESTROY=1: and take them down)
 	@$(VIRTCI) rehearse $(if $(DESTROY),--destroy)
 
+bench: setup  ## speed, memory and growth, as figures and ratios of one run (10-20 min)
+	@.venv/bin/python -m tools.bench $(BENCH)
+
+docs: setup  ## write the generated pages anew
+	@.venv/bin/python -m tools.docs.configuration
+	@.venv/bin/python -m tools.docs.components
+	@.venv/bin/python -m tools.docs.policies
+	@.venv/bin/python -m virtci.outputs.schema
+
 test: setup  ## all tests
 	@.venv/bin/python -m pytest
 

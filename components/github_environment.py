@@ -40,7 +40,7 @@ class GithubEnvironment(Component):
     Repository-wide variables and secrets are deliberately absent: every value belongs to one environment.
     """
 
-    TYPE = "virt-ci:github:Environment"
+    TYPE = "virt-ci:github:GithubEnvironment"
     ARGUMENTS = GithubEnvironmentArgs
 
     name: pulumi.Output[str]

@@ -191,7 +191,12 @@ class Machine(Component):
             },
             diagnostics_profile={"boot_diagnostics": {"enabled": True}},
             opts=self.options(
-                replace_on_changes=["osProfile.customData", "storageProfile.imageReference"], delete_before_replace=True
+                replace_on_changes=[
+                    "osProfile.customData",
+                    "osProfile.linuxConfiguration.ssh",
+                    "storageProfile.imageReference",
+                ],
+                delete_before_replace=True,
             ),
         )
 

@@ -17,6 +17,7 @@ DEPLOY_ACTIONS = (
     "Microsoft.Network/natGateways/*",
     "Microsoft.Network/publicIPAddresses/*",
     "Microsoft.KeyVault/vaults/*",
+    "Microsoft.KeyVault/checkNameAvailability/read",
     "Microsoft.ManagedIdentity/userAssignedIdentities/*",
     "Microsoft.ContainerService/managedClusters/*",
     "Microsoft.DevTestLab/schedules/*",
@@ -30,6 +31,7 @@ DEPLOY_NOT_ACTIONS = (
     "Microsoft.KeyVault/locations/deletedVaults/purge/action",
     "Microsoft.Compute/virtualMachines/runCommand/action",
     "Microsoft.Compute/virtualMachines/runCommands/write",
+    "Microsoft.Compute/virtualMachines/extensions/write",
     "Microsoft.ContainerService/managedClusters/listClusterAdminCredential/action",
     "Microsoft.ContainerService/managedClusters/runcommand/action",
 )

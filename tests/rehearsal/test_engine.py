@@ -47,9 +47,9 @@ def test_a_throttled_machine_is_made_after_a_wait(tmp_path: Path) -> None:
         run = on.up("hub")
 
     assert MACHINE in kinds(run, "create")
-    assert [call.status for call in calls_of(on.world.journal.calls, "azure", "PUT") if "virtualMachines" in call.target][
-        :2
-    ] == [429, 429]
+    assert [
+        call.status for call in calls_of(on.world.journal.calls, "azure", "PUT") if "virtualMachines" in call.target
+    ][:2] == [429, 429]
 
 
 def test_what_a_failed_deployment_made_is_kept_and_the_next_one_goes_on(tmp_path: Path) -> None:
@@ -67,7 +67,9 @@ def test_what_a_failed_deployment_made_is_kept_and_the_next_one_goes_on(tmp_path
 
 
 def test_a_lost_answer_does_not_lose_the_resource(tmp_path: Path) -> None:
-    lost = Fault(operation="PUT", target="*/virtualMachines/*", status=500, code="InternalServerError", times=9, after=True)
+    lost = Fault(
+        operation="PUT", target="*/virtualMachines/*", status=500, code="InternalServerError", times=9, after=True
+    )
     with stage(tmp_path, ("hub",), (lost,), {"hub": without_extras}) as on:
         on.workspace.up("hub")
         on.workspace.pulumi("hub", "refresh", "--yes", "--skip-preview")
@@ -89,7 +91,10 @@ def test_a_new_boot_text_replaces_the_machine_and_a_new_tag_does_not(tmp_path: P
         on.up("hub")
         on.edit("hub", lambda config: config.update({"virt-ci:owner": "another-team"}))
         tagged = on.workspace.preview("hub", policies=False)
-        on.edit("hub", lambda config: config["virt-ci:hub"]["runners"].update(image="Canonical:ubuntu-26_04-lts:server:latest"))
+        on.edit(
+            "hub",
+            lambda config: config["virt-ci:hub"]["runners"].update(image="Canonical:ubuntu-26_04-lts:server:latest"),
+        )
         imaged = on.workspace.preview("hub", policies=False)
 
     assert MACHINE in kinds(tagged, "update")
@@ -220,3 +225,21 @@ def test_a_lock_left_behind_is_named_and_can_be_lifted(tmp_path: Path) -> None:
     assert not locked.succeeded
     assert "docs/runbooks/state-lock-left-behind.md" in "\n".join(locked.errors)
     assert free.succeeded
+
+
+def test_a_resource_whose_creation_was_not_recorded_is_imported_by_its_id(tmp_path: Path) -> None:
+    group = "/subscriptions/00000000-0000-0000-0000-0000000000a1/resourceGroups/kubevirt-rg"
+    with stage(tmp_path, ("hub",), (), {"hub": without_extras}) as on:
+        on.up("hub")
+        urn = next(
+            item["urn"] for item in on.workspace.state("hub")["resources"] if item["type"].endswith(":Workspace")
+        )
+        on.workspace.pulumi("hub", "state", "delete", urn, "--force", "--target-dependents", "--yes")
+        workspace = f"{group}/providers/Microsoft.OperationalInsights/workspaces/kubevirt-logs"
+        kind = "azure-native:operationalinsights:Workspace"
+        on.workspace.pulumi(
+            "hub", "import", kind, "found", workspace, "--yes", "--generate-code=false", "--protect=false"
+        )
+        found = [item for item in on.workspace.state("hub")["resources"] if item["urn"].endswith("::found")]
+
+    assert [item["inputs"]["workspaceName"] for item in found] == ["kubevirt-logs"]

@@ -38,7 +38,9 @@ def run(arguments: argparse.Namespace) -> int:
         print(unreadable, file=sys.stderr)
         return 2
     except (AzureError, OSError) as error:
-        print(f"Azure cannot be asked: {error}\nfix: `az login`, or set AZURE_* for a federated identity", file=sys.stderr)
+        print(
+            f"Azure cannot be asked: {error}\nfix: `az login`, or set AZURE_* for a federated identity", file=sys.stderr
+        )
         return 3
     if problems:
         print(ProblemsError(path.name, problems), file=sys.stderr)

@@ -77,7 +77,10 @@ def cannot_start() -> Ending:
     free = shutil.disk_usage(tempfile.gettempdir()).free // 2**20
     if free < SPACE_MIB:
         where = tempfile.gettempdir()
-        print(f"{free} MiB are free under {where}; a rehearsal needs {SPACE_MIB}. Free some, or set TMPDIR.", file=sys.stderr)
+        print(
+            f"{free} MiB are free under {where}; a rehearsal needs {SPACE_MIB}. Free some, or set TMPDIR.",
+            file=sys.stderr,
+        )
         return Ending.NO_SPACE
     return Ending.GOOD
 

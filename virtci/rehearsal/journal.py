@@ -95,11 +95,16 @@ class Journal:
         if not all(fnmatch.fnmatch(value, pattern) for pattern, value in seen):
             return False
         with self._lock:
-            count, since = self._met.get(number, (0, self.clock.seconds))
-            self._met[number] = (count + 1, since)
+            count, since = self._met.get(number, (0, 0.0))
+            count += 1
+            if count == fault.first:
+                since = self.clock.seconds
+            self._met[number] = (count, since)
+        if count < fault.first:
+            return False
         if fault.seconds is not None:
             return self.clock.seconds - since < fault.seconds
-        return fault.first <= count + 1 < fault.first + fault.times
+        return count < fault.first + fault.times
 
     def write(self, path: Path) -> None:
         """Writes the log as JSON lines."""

@@ -39,7 +39,10 @@ class AzureNative:
 
     def input_names(self, kind: str) -> frozenset[str]:
         """The properties of the published model that can be set."""
-        return frozenset(name for name, field in _row(kind).request.fields.items() if not field.read_only)
+        row = _row(kind)
+        return frozenset(name for name, field in row.request.fields.items() if not field.read_only) | set(
+            row.parameters
+        )
 
     def replaces(self, kind: str, change: Change) -> bool:
         """As the table of resource types says."""
@@ -68,7 +71,9 @@ class AzureNative:
         response = self._send("GET", resource_id)
         if response.status == 404:
             return None
-        return _outputs(_row(kind), _accepted(response))
+        row = _row(kind)
+        # An import knows nothing but the id, so what stands in its path is read from there.
+        return _outputs(row, _accepted(response)) | ({} if inputs else row.parameters_of(resource_id))
 
     def update(self, kind: str, resource_id: str, inputs: Values, state: Values) -> Values:  # noqa: ARG002
         """Puts the whole resource again."""

@@ -83,6 +83,16 @@ class ResourceType:
         values = {"subscriptionId": subscription} | {name: str(value) for name, value in parameters.items()}
         return re.sub(r"/?\{(\w+)\}", lambda match: "/" + values[match.group(1)].strip("/"), self.path)
 
+    def parameters_of(self, resource_id: str) -> dict[str, str]:
+        """The values of the path parameters in an ARM id."""
+        pattern = re.sub(r"/?\{(\w+)\}", lambda found: f"/(?P<{found.group(1)}>[^/].*?|)", self.path)
+        found = re.fullmatch(pattern, resource_id, re.IGNORECASE)
+        values = found.groupdict() if found else {}
+        return {
+            name: f"/{values[name]}" if "/" in values[name] else values[name]
+            for name in values.keys() & {*self.parameters}
+        }
+
     def replaces(self, path: str) -> bool:
         """Whether a change at an SDK path can only be made by a new resource."""
         fixed = (*self.parameters, "location", *self.replaced)
