@@ -56,7 +56,7 @@ def test_a_planned_fault_ends_in_the_services_words_and_a_tool_can_read_it(tmp_p
     plan = tmp_path / "plan.json"
     refused = {"operation": "PUT", "target": "*/vaults/kubevirtkv", "status": 409, "code": "VaultAlreadyExists"}
     plan.write_text(json.dumps({"faults": [refused]}))
-    command = [str(VIRTCI), "rehearse", "--stack", "hub", "--fault", str(plan), "--json"]
+    command = [str(VIRTCI), "rehearse", "--stack", "hub", "--fault", str(plan), "--json", "--leave", str(tmp_path)]
 
     finished = subprocess.run(command, capture_output=True, text=True, check=False, timeout=SECONDS)
 
@@ -69,7 +69,7 @@ def test_a_planned_fault_ends_in_the_services_words_and_a_tool_can_read_it(tmp_p
 @pytest.mark.engine
 def test_an_interrupt_ends_the_engine_too_and_says_that_nothing_else_was_touched(tmp_path: Path) -> None:
     process = subprocess.Popen(
-        [str(VIRTCI), "rehearse", "--stack", "hub", "--verbose"],
+        [str(VIRTCI), "rehearse", "--stack", "hub", "--verbose", "--leave", str(tmp_path / "left")],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -84,6 +84,7 @@ def test_an_interrupt_ends_the_engine_too_and_says_that_nothing_else_was_touched
     _, said = process.communicate(timeout=SECONDS)
 
     assert process.returncode == Ending.INTERRUPTED
+    assert "interrupted" in (tmp_path / "left" / "report.html").read_text()
     assert "interrupted" in said
     assert list(tmp_path.glob("virt-ci-rehearsal-*")) == []
     assert _engines_below(tmp_path) == []

@@ -8,6 +8,7 @@ from tests.fleet import ROOT
 from virtci.core.inventory import bill, demands
 from virtci.core.quota import held_against
 from virtci.rehearsal.conductor import StackResult, inventory
+from virtci.rehearsal.endings import Ending
 from virtci.rehearsal.engine import Run
 from virtci.settings.load import from_file
 
@@ -132,6 +133,7 @@ class State:
         return StackResult(
             self.stack,
             settings,
+            ending=Ending.GOOD,
             runs={
                 "preview": Run("preview", succeeded=True, steps=dict(steps)),
                 "up": Run("up", succeeded=True, steps=dict(steps)),

@@ -40,6 +40,13 @@ def add_to(subparsers: Any) -> None:
     parser.add_argument("--fault", type=Path, metavar="FILE", help="JSON file with planned faults (docs/rehearsal.md)")
     parser.add_argument("--destroy", action="store_true", help="take everything down again; nothing may be left behind")
     parser.add_argument("--keep", action="store_true", help="keep state and project of the run, and print where")
+    parser.add_argument(
+        "--leave",
+        type=Path,
+        default=LEFT,
+        metavar="DIR",
+        help="folder for report, outputs and call log; default: .rehearsal",
+    )
     parser.add_argument("--json", action="store_true", help="print the results as JSON instead of tables")
     parser.add_argument("--verbose", action="store_true", help="print what the engine prints")
     parser.set_defaults(run=run)
@@ -105,28 +112,33 @@ def perform(arguments: argparse.Namespace, stacks: dict[str, Any], plan: Any) ->
         try:
             conductor.perform(arguments.destroy)
         finally:
-            report = leave(conductor.results, simulated)
+            report = leave(conductor.results, simulated, arguments.leave)
         if arguments.json:
             print(json.dumps([summary(result) for result in conductor.results], indent=2))
         else:
             show(conductor.results)
             seconds = time.monotonic() - started
-            console.print(f"\n{len(conductor.results)} stacks in {seconds:.0f} s; report: {report.relative_to(ROOT)}")
+            console.print(f"\n{len(conductor.results)} stacks in {seconds:.0f} s; report: {shown(report)}")
             if arguments.keep:
                 console.print(f"kept: {folder}")
     return int(worst(conductor.results))
 
 
-def leave(results: "list[StackResult]", simulated: "World") -> Path:
+def shown(path: Path) -> Path:
+    """A path as a person in the checkout would write it."""
+    return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
+
+
+def leave(results: "list[StackResult]", simulated: "World", folder: Path) -> Path:
     """Writes report, outputs and call log."""
     from virtci.rehearsal.report import write_report
     from virtci.rehearsal.report.masking import masked
 
-    (LEFT / "outputs").mkdir(parents=True, exist_ok=True)
+    (folder / "outputs").mkdir(parents=True, exist_ok=True)
     for result in results:
-        (LEFT / "outputs" / f"{result.name}.json").write_text(json.dumps(masked(result.outputs), indent=2))
-    simulated.journal.write(LEFT / "calls.jsonl")
-    report = LEFT / "report.html"
+        (folder / "outputs" / f"{result.name}.json").write_text(json.dumps(masked(result.outputs), indent=2))
+    simulated.journal.write(folder / "calls.jsonl")
+    report = folder / "report.html"
     write_report(results, report)
     return report
 

@@ -31,7 +31,7 @@ class StackResult:
     quota: list[QuotaLine] = field(default_factory=list)
     bill: Bill = field(default_factory=lambda: Bill((), (), ()))
     left_behind: list[str] = field(default_factory=list)
-    ending: Ending = Ending.GOOD
+    ending: Ending = Ending.INTERRUPTED
 
 
 Observer = Callable[[str, str, float | None], None]
@@ -54,7 +54,7 @@ class Conductor:
         for name, settings in self.stacks.items():
             result = StackResult(name, settings)
             self.results.append(result)
-            self._build(result)
+            result.ending = self._build(result)
             if result.ending is not Ending.GOOD:
                 return self.results
         if destroy:
@@ -63,29 +63,21 @@ class Conductor:
             self.results[0].left_behind = self.world.azure.remaining()
         return self.results
 
-    def _build(self, result: StackResult) -> None:
-        asked = self._step(result, "preflight", lambda: self._preflight(result.settings))
-        if not asked.succeeded:
-            result.ending = Ending.REFUSED
-            return
-        first = self._step(result, "preview", lambda: self.workspace.preview(result.name, on_output=self.on_output))
-        if not first.succeeded or first.mandatory:
-            result.ending = Ending.REFUSED
-            return
-        update = self._step(result, "up", lambda: self.workspace.up(result.name, on_output=self.on_output))
-        if not update.succeeded:
-            result.ending = Ending.REFUSED
-            return
-        second = self._step(
-            result, "second preview", lambda: self.workspace.preview(result.name, on_output=self.on_output)
+    def _build(self, result: StackResult) -> Ending:
+        steps: tuple[tuple[str, Callable[[], Run]], ...] = (
+            ("preflight", lambda: self._preflight(result.settings)),
+            ("preview", lambda: self.workspace.preview(result.name, on_output=self.on_output)),
+            ("up", lambda: self.workspace.up(result.name, on_output=self.on_output)),
+            ("second preview", lambda: self.workspace.preview(result.name, on_output=self.on_output)),
         )
+        for name, perform in steps:
+            run = self._step(result, name, perform)
+            if not run.succeeded or run.mandatory:
+                return Ending.REFUSED
         self._examine(result)
-        if not second.succeeded or second.mandatory:
-            result.ending = Ending.REFUSED
-        elif second.changes:
-            result.ending = Ending.NOT_STABLE
-        elif result.contract_faults:
-            result.ending = Ending.CONTRACT_BROKEN
+        if run.changes:
+            return Ending.NOT_STABLE
+        return Ending.CONTRACT_BROKEN if result.contract_faults else Ending.GOOD
 
     def _preflight(self, settings: Settings) -> Run:
         problems = self.world.preflight(settings)
