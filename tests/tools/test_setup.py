@@ -5,7 +5,9 @@ import io
 import json
 import platform
 import shutil
+import subprocess
 import tarfile
+import venv
 from pathlib import Path
 
 import pytest
@@ -116,6 +118,30 @@ def test_an_engine_that_is_there_is_not_installed_again(monkeypatch: pytest.Monk
     monkeypatch.setattr(setup, "link_from_path", lambda: pytest.fail("looked for another engine"))
 
     setup.install_engine()
+
+
+def test_a_python_that_cannot_make_environments_is_named_with_the_fix(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise subprocess.CalledProcessError(1, "ensurepip")
+
+    monkeypatch.setattr(venv, "create", fails)
+
+    with pytest.raises(setup.SetUpError, match="python3-venv"):
+        setup.create_home(tmp_path)
+
+
+def test_the_language_host_starts_from_a_folder_with_spaces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "a checkout"
+    (home / "bin").mkdir(parents=True)
+    (home / "bin" / "python").symlink_to("/bin/echo")
+    monkeypatch.setattr(setup, "VENV", home)
+    monkeypatch.setattr(setup, "HERE", home)
+
+    setup.write_language_host(tmp_path / "host")
+
+    assert setup.output_of([str(tmp_path / "host"), "127.0.0.1:1"]) == f"{home}/language_host.py 127.0.0.1:1\n"
 
 
 def test_a_full_disk_is_named_before_the_step_that_needs_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,7 @@ import json
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -139,10 +140,21 @@ def find_uv() -> str:
     uv = home / "bin" / "uv"
     if not (uv.exists() and pinned[1] in output_of([str(uv), "--version"])):
         with progress(f"uv {pinned[1]} into .engine/uv (5 s)"):
-            venv.create(home, with_pip=True, clear=True)
+            create_home(home)
             pip = [str(home / "bin" / "python"), "-m", "pip", "install", "--quiet"]
             run([*pip, "--require-hashes", "-r", str(UV_LOCK)], "installing uv")
     return str(uv)
+
+
+def create_home(home: Path) -> None:
+    """An environment with pip in it; some distributions ship Python without the part that makes one."""
+    try:
+        venv.create(home, with_pip=True, clear=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        raise SetUpError(
+            f"{sys.executable} cannot make a virtual environment ({error}). "
+            "Install its venv module (Debian: python3-venv), or put uv on PATH."
+        ) from None
 
 
 def install_engine() -> None:
@@ -253,7 +265,8 @@ def find_go() -> str:
 def write_language_host(target: Path) -> None:
     """A starter for `language_host.py`, which runs in `.venv` because it needs the SDK's protocol stubs."""
     target.unlink(missing_ok=True)
-    target.write_text(f'#!/bin/sh\nexec {VENV / "bin" / "python"} {HERE / "language_host.py"} "$@"\n')
+    command = shlex.join([str(VENV / "bin" / "python"), str(HERE / "language_host.py")])
+    target.write_text(f'#!/bin/sh\nexec {command} "$@"\n')
     target.chmod(0o755)
 
 
