@@ -66,15 +66,13 @@ class CiEnvironment(Component):
         if self.declared.gate is not Gate.OFF and not self.row.gate_allowed:
             message = f"CiEnvironment `{name}`: the gate {self.declared.gate} is on where the row says off"
             raise ValueError(message)
-        compute = self.declared.machine or self.declared.cluster
-        assert compute, "the settings give every environment its compute"  # noqa: S101
-        self.lifetime = compute.lifetime
-        self.tags = tags(args["common_tags"], self.environment, self.lifetime)
+        self.compute = self.declared.compute
+        self.tags = tags(args["common_tags"], self.environment, self.compute.lifetime)
         self.durable_tags = tags(args["common_tags"], self.environment, Lifetime.DURABLE)
         self.machines, self.clusters = [], []
         self.ssh_private_key: pulumi.Output[str] | None = None
-        self.group = self._group(compute.resource_group)
-        secrets = self._compute()
+        self.group = self._group(self.compute.resource_group)
+        secrets = self._declare_compute()
         identity = self._identity(args, secrets)
         self._github(args, identity)
         self.outputs = self._contract(identity)
@@ -93,12 +91,11 @@ class CiEnvironment(Component):
         name_of_group: pulumi.Output[str] = group.name
         return name_of_group
 
-    def _compute(self) -> dict[str, pulumi.Output[str]]:
+    def _declare_compute(self) -> dict[str, pulumi.Output[str]]:
         """The compute, and the ids of the vault secrets that the environment's workflows may read."""
-        if self.declared.machine:
-            return self._machine(self.declared.machine)
-        assert self.declared.cluster  # noqa: S101
-        return self._cluster(self.declared.cluster)
+        if isinstance(self.compute, models.Machine):
+            return self._machine(self.compute)
+        return self._cluster(self.compute)
 
     def _machine(self, declared: models.Machine) -> dict[str, pulumi.Output[str]]:
         kubeconfig = self._kubeconfig_secret(NOT_PUBLISHED, published_by_machine=True)
@@ -267,14 +264,12 @@ class CiEnvironment(Component):
 
     def _variables(self, identity: Identity) -> dict[str, pulumi.Input[str]]:
         """What the test pipeline reads; empty ones are left out, because GitHub has no empty variables."""
-        compute = self.declared.machine or self.declared.cluster
-        assert compute  # noqa: S101
         found: dict[str, pulumi.Input[str]] = {
             "AZURE_CLIENT_ID": identity.client_id,
             "AZURE_TENANT_ID": self.settings.tenant,
             "AZURE_SUBSCRIPTION_ID": self.settings.subscription,
             "RESOURCE_GROUP": self.group,
-            "COMPUTE_NAME": compute.name,
+            "COMPUTE_NAME": self.compute.name,
             "KEY_VAULT": self.hub.vault_name,
             "KUBECONFIG_SECRET": kubeconfig_secret(self.environment),
             "HYPERVISOR": self.row.hypervisor.value,
@@ -289,13 +284,11 @@ class CiEnvironment(Component):
         return found
 
     def _contract(self, identity: Identity) -> dict[str, Any]:
-        compute = self.declared.machine or self.declared.cluster
-        assert compute  # noqa: S101
         return {
             "purpose": self.row.purpose,
             "hypervisor": self.row.hypervisor.value,
             "gate": self.declared.gate.value,
-            "compute": compute.name,
+            "compute": self.compute.name,
             "resourceGroup": self.group,
             "repository": self.settings.repository,
             "kubeconfigSecret": kubeconfig_secret(self.environment),

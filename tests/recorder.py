@@ -114,7 +114,7 @@ class RecordingMonitor(mocks.MockMonitor):
         super().__init__(recorder)
         self.recorder = recorder
 
-    def RegisterResource(self, request: Any) -> resource_pb2.RegisterResourceResponse:  # noqa: N802
+    def RegisterResource(self, request: Any) -> resource_pb2.RegisterResourceResponse:
         """Records and answers."""
         registration = Registration(
             kind=request.type,
@@ -134,7 +134,7 @@ class RecordingMonitor(mocks.MockMonitor):
             self.recorder.registrations.append(registration)
         return super().RegisterResource(request)  # type: ignore[no-untyped-call,no-any-return]
 
-    def RegisterResourceOutputs(self, request: Any) -> Any:  # noqa: N802
+    def RegisterResourceOutputs(self, request: Any) -> Any:
         """Records the outputs of the stack."""
         if request.urn.split("::")[2] == "pulumi:pulumi:Stack":
             self.recorder.exports.update(MessageToDict(request.outputs))

@@ -46,20 +46,20 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         self.engine_address = engine_address
         self.children: set[asyncio.subprocess.Process] = set()
 
-    async def Handshake(self, request: Any, context: Any) -> language_pb2.LanguageHandshakeResponse:  # noqa: N802
+    async def Handshake(self, request: Any, context: Any) -> language_pb2.LanguageHandshakeResponse:
         """The engine introduces itself; its address is the one that programs report to."""
         self.engine_address = request.engine_address or self.engine_address
         return language_pb2.LanguageHandshakeResponse()
 
-    async def GetPluginInfo(self, request: Any, context: Any) -> plugin_pb2.PluginInfo:  # noqa: N802
+    async def GetPluginInfo(self, request: Any, context: Any) -> plugin_pb2.PluginInfo:
         """The version of the SDK, which is the version of the engine."""
         return plugin_pb2.PluginInfo(version=importlib.metadata.version("pulumi"))
 
-    async def GetRequiredPackages(self, request: Any, context: Any) -> language_pb2.GetRequiredPackagesResponse:  # noqa: N802
+    async def GetRequiredPackages(self, request: Any, context: Any) -> language_pb2.GetRequiredPackagesResponse:
         """Every provider whose SDK is installed: its name and version as the SDK itself records them."""
         return language_pb2.GetRequiredPackagesResponse(packages=required_packages())
 
-    async def GetRequiredPlugins(self, request: Any, context: Any) -> language_pb2.GetRequiredPluginsResponse:  # noqa: N802
+    async def GetRequiredPlugins(self, request: Any, context: Any) -> language_pb2.GetRequiredPluginsResponse:
         """The older form of the same question."""
         return language_pb2.GetRequiredPluginsResponse(
             plugins=[
@@ -68,9 +68,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             ]
         )
 
-    async def GetProgramDependencies(  # noqa: N802
-        self, request: Any, context: Any
-    ) -> language_pb2.GetProgramDependenciesResponse:
+    async def GetProgramDependencies(self, request: Any, context: Any) -> language_pb2.GetProgramDependenciesResponse:
         """What is installed beside the program."""
         return language_pb2.GetProgramDependenciesResponse(
             dependencies=[
@@ -79,17 +77,17 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
             ]
         )
 
-    async def About(self, request: Any, context: Any) -> language_pb2.AboutResponse:  # noqa: N802
+    async def About(self, request: Any, context: Any) -> language_pb2.AboutResponse:
         """Which Python runs the programs."""
         return language_pb2.AboutResponse(executable=sys.executable, version=sys.version.split()[0])
 
-    async def InstallDependencies(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+    async def InstallDependencies(self, request: Any, context: Any) -> AsyncIterator[Any]:
         """Refuses: the set-up installs from the lock, and a second installer would drift from it."""
         message = "packages are installed by `make setup` from requirements.lock\n"
         yield language_pb2.InstallDependenciesResponse(stderr=message.encode())
         await context.abort(grpc.StatusCode.FAILED_PRECONDITION, message)
 
-    async def Run(self, request: Any, context: Any) -> language_pb2.RunResponse:  # noqa: N802
+    async def Run(self, request: Any, context: Any) -> language_pb2.RunResponse:
         """Runs a program to its end; what it prints reaches the engine through our own output."""
         options = [
             *("--monitor", request.monitor_address),
@@ -117,7 +115,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         error = f"the program ended with exit code {code}" if code else ""
         return language_pb2.RunResponse(error=error)
 
-    async def RunPlugin(self, request: Any, context: Any) -> AsyncIterator[Any]:  # noqa: N802
+    async def RunPlugin(self, request: Any, context: Any) -> AsyncIterator[Any]:
         """Runs a policy pack or another plugin and streams what it prints."""
         folder = Path(request.info.program_directory)
         target = (
@@ -155,7 +153,7 @@ class LanguageHost(language_pb2_grpc.LanguageRuntimeServicer):
         finally:
             self.stop(child)
 
-    async def Cancel(self, request: Any, context: Any) -> empty_pb2.Empty:  # noqa: N802
+    async def Cancel(self, request: Any, context: Any) -> empty_pb2.Empty:
         """Ends every child; the engine waits five seconds for those that linger."""
         self.stop_all()
         return empty_pb2.Empty()

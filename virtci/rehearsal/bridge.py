@@ -162,34 +162,34 @@ class ProviderServer(provider_pb2_grpc.ResourceProviderServicer):
     def __init__(self, provider: Provider) -> None:
         self.provider = provider
 
-    def Attach(self, request: Any, context: Any) -> empty_pb2.Empty:  # noqa: N802
+    def Attach(self, request: Any, context: Any) -> empty_pb2.Empty:
         """The engine attaches to the running server."""
         return empty_pb2.Empty()
 
-    def Handshake(self, request: Any, context: Any) -> provider_pb2.ProviderHandshakeResponse:  # noqa: N802
+    def Handshake(self, request: Any, context: Any) -> provider_pb2.ProviderHandshakeResponse:
         """The engine keeps track of secrets itself, so values arrive here in the clear, as in a real provider."""
         return provider_pb2.ProviderHandshakeResponse()
 
-    def GetPluginInfo(self, request: Any, context: Any) -> plugin_pb2.PluginInfo:  # noqa: N802
+    def GetPluginInfo(self, request: Any, context: Any) -> plugin_pb2.PluginInfo:
         """The version of the SDK that the program uses; the engine warns about any other."""
         return plugin_pb2.PluginInfo(version=importlib.metadata.version(f"pulumi-{self.provider.package}"))
 
-    def CheckConfig(self, request: Any, context: Any) -> provider_pb2.CheckResponse:  # noqa: N802
+    def CheckConfig(self, request: Any, context: Any) -> provider_pb2.CheckResponse:
         """The provider's configuration is taken as it is."""
         return provider_pb2.CheckResponse(inputs=request.news)
 
-    def DiffConfig(self, request: Any, context: Any) -> provider_pb2.DiffResponse:  # noqa: N802
+    def DiffConfig(self, request: Any, context: Any) -> provider_pb2.DiffResponse:
         """A changed configuration is an update of the provider, never a replacement of its resources."""
         same = to_values(request.old_inputs) == to_values(request.news)
         kinds = provider_pb2.DiffResponse.DiffChanges
         return provider_pb2.DiffResponse(changes=kinds.DIFF_NONE if same else kinds.DIFF_SOME)
 
-    def Configure(self, request: Any, context: Any) -> provider_pb2.ConfigureResponse:  # noqa: N802
+    def Configure(self, request: Any, context: Any) -> provider_pb2.ConfigureResponse:
         """Hands the configuration on."""
         self.provider.configure({key.split(":")[-1]: value for key, value in request.variables.items()})
         return provider_pb2.ConfigureResponse(supportsPreview=True)
 
-    def Check(self, request: Any, context: Any) -> provider_pb2.CheckResponse:  # noqa: N802
+    def Check(self, request: Any, context: Any) -> provider_pb2.CheckResponse:
         """Inputs are refused here, in previews as well."""
         with _refusals(context):
             failures = self.provider.check(request.type, to_values(request.news))
@@ -198,7 +198,7 @@ class ProviderServer(provider_pb2_grpc.ResourceProviderServicer):
                 failures=[provider_pb2.CheckFailure(property=item.property, reason=item.reason) for item in failures],
             )
 
-    def Diff(self, request: Any, context: Any) -> provider_pb2.DiffResponse:  # noqa: N802
+    def Diff(self, request: Any, context: Any) -> provider_pb2.DiffResponse:
         """Compares inputs with inputs, as the real providers of generated SDKs do."""
         old, new = to_values(request.old_inputs), to_values(request.news)
         ignored = tuple(request.ignoreChanges)
@@ -218,7 +218,7 @@ class ProviderServer(provider_pb2_grpc.ResourceProviderServicer):
             hasDetailedDiff=True,
         )
 
-    def Create(self, request: Any, context: Any) -> provider_pb2.CreateResponse:  # noqa: N802
+    def Create(self, request: Any, context: Any) -> provider_pb2.CreateResponse:
         """Creates, or in a preview says what is known of the result."""
         inputs = to_values(request.properties)
         with _refusals(context):
@@ -229,7 +229,7 @@ class ProviderServer(provider_pb2_grpc.ResourceProviderServicer):
             resource_id, outputs = self.provider.create(request.type, inputs)
             return provider_pb2.CreateResponse(id=resource_id, properties=to_struct(outputs))
 
-    def Update(self, request: Any, context: Any) -> provider_pb2.UpdateResponse:  # noqa: N802
+    def Update(self, request: Any, context: Any) -> provider_pb2.UpdateResponse:
         """Updates, or in a preview says what is known of the result."""
         inputs, state = to_values(request.news), to_values(request.olds)
         with _refusals(context):
@@ -239,7 +239,7 @@ class ProviderServer(provider_pb2_grpc.ResourceProviderServicer):
                 outputs = self.provider.update(request.type, request.id, inputs, state)
             return provider_pb2.UpdateResponse(properties=to_struct(outputs))
 
-    def Read(self, request: Any, context: Any) -> provider_pb2.ReadResponse:  # noqa: N802
+    def Read(self, request: Any, context: Any) -> provider_pb2.ReadResponse:
         """Reads the live resource for a refresh."""
         inputs, state = to_values(request.inputs), to_values(request.properties)
         with _refusals(context):
@@ -249,13 +249,13 @@ class ProviderServer(provider_pb2_grpc.ResourceProviderServicer):
             refreshed = refresh(inputs, state, outputs, self.provider.input_names(request.type))
             return provider_pb2.ReadResponse(id=request.id, properties=to_struct(outputs), inputs=to_struct(refreshed))
 
-    def Delete(self, request: Any, context: Any) -> empty_pb2.Empty:  # noqa: N802
+    def Delete(self, request: Any, context: Any) -> empty_pb2.Empty:
         """Deletes the live resource."""
         with _refusals(context):
             self.provider.delete(request.type, request.id, to_values(request.properties))
             return empty_pb2.Empty()
 
-    def Invoke(self, request: Any, context: Any) -> provider_pb2.InvokeResponse:  # noqa: N802
+    def Invoke(self, request: Any, context: Any) -> provider_pb2.InvokeResponse:
         """Answers a function; `return` is a keyword, so the message is filled by name."""
         with _refusals(context):
             answer = self.provider.invoke(request.tok, to_values(request.args))
@@ -263,7 +263,7 @@ class ProviderServer(provider_pb2_grpc.ResourceProviderServicer):
             getattr(response, "return").CopyFrom(to_struct(answer))
             return response
 
-    def Cancel(self, request: Any, context: Any) -> empty_pb2.Empty:  # noqa: N802
+    def Cancel(self, request: Any, context: Any) -> empty_pb2.Empty:
         """Simulated operations end at once, so nothing is left to cancel."""
         return empty_pb2.Empty()
 

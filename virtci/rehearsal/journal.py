@@ -40,7 +40,7 @@ class Fault(BaseModel):
 
     `operation` and `target` are shell patterns on what the call log shows, for example `PUT` and
     `*/virtualMachines/kubevirt-dev-*`. The fault meets matching calls from number `first` on, `times` of
-    them, or all of them for `seconds` of simulated time after the first.
+    them, or all of them for `seconds` of simulated time from that call on.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -189,6 +189,14 @@ class EnvironmentSettings(Section):
     tests: Tests = Field(default=Tests(), description="The test step; absent: on.")
     protection: Protection = Field(description="Protection of the GitHub Environment.")
 
+    @property
+    def compute(self) -> Machine | Cluster:
+        """What the environment runs on. Raises `ValueError` where the settings were not checked."""
+        found = self.machine or self.cluster
+        if found is None:
+            raise ValueError("an environment has a machine or a cluster")
+        return found
+
 
 class Settings(Section):
     """Everything that a stack file declares."""
