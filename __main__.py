@@ -2,6 +2,10 @@
 
 from typing import Any
 
+from virtci import collector
+
+collector.pause()
+
 import pulumi
 import pulumi_azure_native as azure_native
 import pulumi_github as github
@@ -9,7 +13,7 @@ import pulumi_tls as tls
 
 from components.ci_environment import CiEnvironment
 from components.directory import look_up
-from components.hub import SharedHub, fleet_budget
+from components.hub import SharedHub, SharedHubArgs, fleet_budget
 from components.hub_reference import read_hub
 from virtci.core.problems import ProblemsError
 from virtci.core.tags import TagSet
@@ -20,6 +24,7 @@ from virtci.settings.models import Settings
 
 def main() -> None:
     """Declares what the stack file declares."""
+    collector.settle()
     try:
         settings = from_pulumi()
         azure, git, keys = providers(settings)
@@ -33,12 +38,13 @@ def main() -> None:
 
     fleet_budget(settings, stack, options)
     if settings.hub:
-        hub = SharedHub(
-            "hub",
-            {"settings": settings, "hub": settings.hub, "directory": directory, "common_tags": common_tags},
-            options,
-        )
-        outputs |= hub.outputs
+        shared: SharedHubArgs = {
+            "settings": settings,
+            "hub": settings.hub,
+            "directory": directory,
+            "common_tags": common_tags,
+        }
+        outputs |= SharedHub("hub", shared, options).outputs
     if settings.environments:
         reference = read_hub(settings.hub_stack)
         environments = {

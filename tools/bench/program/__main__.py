@@ -5,6 +5,10 @@ import importlib
 from pathlib import Path
 from typing import Any
 
+from virtci import collector
+
+collector.pause()  # as in the real program
+
 import pulumi
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -41,6 +45,7 @@ def interfaces(variant: str, count: int) -> None:
     from components.aliases import drop_version_aliases
 
     provider = azure_provider()
+    collector.settle()
     transformations: Any = [drop_version_aliases] if variant == "dropped" else None
     for index in range(count):
         options = pulumi.ResourceOptions(provider=provider, transformations=transformations)
@@ -75,6 +80,7 @@ def machines(count: int) -> None:
     from virtci.core.lifetimes import SCHEDULES
 
     providers: list[Any] = [azure_provider(), tls.Provider("tls")]
+    collector.settle()
     lifetime = next(lifetime for lifetime, schedule in SCHEDULES.items() if schedule.daily_shutdown)
     identity = f"{SUBSCRIPTION}/resourceGroups/{GROUP}/providers/Microsoft.ManagedIdentity/userAssignedIdentities/bench"
     for index in range(count):
