@@ -7,19 +7,16 @@ from virtci import collector
 collector.pause()
 
 import pulumi
-import pulumi_azure_native as azure_native
-import pulumi_github as github
-import pulumi_tls as tls
 
 from components.ci_environment import CiEnvironment
 from components.directory import look_up
 from components.hub import SharedHub, SharedHubArgs, fleet_budget
 from components.hub_reference import read_hub
+from components.providers import explicit_providers
 from virtci.core.problems import ProblemsError
 from virtci.core.tags import TagSet
 from virtci.outputs.contract import VERSION
 from virtci.settings.load import from_pulumi
-from virtci.settings.models import Settings
 
 
 def main() -> None:
@@ -27,13 +24,13 @@ def main() -> None:
     collector.settle()
     try:
         settings = from_pulumi()
-        azure, git, keys = providers(settings)
-        directory = look_up(settings, git)
+        providers = explicit_providers(settings)
+        directory = look_up(settings, providers.github)
     except ProblemsError as problems:
         raise pulumi.RunError(str(problems)) from None
     stack = pulumi.get_stack()
     common_tags = TagSet(owner=settings.owner, system=settings.system, stack=stack)
-    options = pulumi.ResourceOptions(providers=[azure, git, keys])
+    options = pulumi.ResourceOptions(providers=list(providers))
     outputs: dict[str, Any] = {"contractVersion": VERSION, "stack": stack, "region": settings.region}
 
     fleet_budget(settings, stack, options)
@@ -67,15 +64,6 @@ def main() -> None:
         outputs["clusters"] = [cluster for item in environments.values() for cluster in item.clusters]
     for name, value in outputs.items():
         pulumi.export(name, value)
-
-
-def providers(settings: Settings) -> tuple[azure_native.Provider, github.Provider, tls.Provider]:
-    """Explicit providers: what a laptop happens to be logged into is no input."""
-    return (
-        azure_native.Provider("azure", subscription_id=settings.subscription, tenant_id=settings.tenant),
-        github.Provider("github", owner=settings.repository.split("/")[0]),
-        tls.Provider("tls"),
-    )
 
 
 main()

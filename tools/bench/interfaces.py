@@ -26,5 +26,14 @@ def measure(lab: Lab) -> list[Figure]:
     for stack in STACKS:
         count = lab.steps[stack] - lab.steps["empty"]
         line = ("b", f"one of the {count} resources of `{stack}`, without policies", "ms")
-        mix.append(figure(line, marginal_ms(0, count), found["empty"], found[stack], against=(dropped, "an interface")))
+        mix.append(
+            figure(
+                line,
+                marginal_ms(0, count),
+                found["empty"],
+                found[stack],
+                target=TARGET_MS,
+                against=(dropped, "an interface"),
+            )
+        )
     return [dropped, aliased, untyped, *mix]

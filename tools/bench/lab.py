@@ -1,5 +1,6 @@
 """Where the measurements are made: the real engine, the simulated clouds, programs and stacks to preview."""
 
+import json
 import os
 import time
 from collections import defaultdict
@@ -87,12 +88,16 @@ class Lab:
     def _preview(self, workspace: Workspace, stack: str, *, policies: bool) -> float:
         workspace.stack(stack)  # making it is not part of the preview
         started, began = time.perf_counter(), time.process_time()
-        run = workspace.preview(stack, policies=policies)
-        seconds = time.perf_counter() - started
+        if policies:
+            run = workspace.preview(stack)
+            expect(run, stack)
+            count = len(run.steps)
+        else:
+            # As a reviewer runs it: the event log of a rehearsal would add a fifth to every resource.
+            count = sum(json.loads(workspace.pulumi(stack, "preview", "--json"))["changeSummary"].values())
         self.processor[stack].append(time.process_time() - began)
-        self.steps[stack] = len(run.steps)
-        expect(run, stack)
-        return seconds
+        self.steps[stack] = count
+        return time.perf_counter() - started
 
 
 def expect(run: Run, what: str) -> None:
