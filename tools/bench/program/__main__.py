@@ -30,6 +30,7 @@ def empty() -> None:
                 importlib.import_module(item.name)
         elif isinstance(node, ast.ImportFrom) and node.module:
             importlib.import_module(node.module)
+    collector.settle()
     azure_provider()
     import pulumi_github as github
     import pulumi_tls as tls
