@@ -42,6 +42,7 @@ class Component(pulumi.ComponentResource):
 
 def check_arguments(component: str, name: str, args: Mapping[str, Any], schema: type) -> None:
     """Raises `TypeError` when arguments are missing or unknown: a TypedDict checks nothing at run time."""
+    # A TypedDict has these; the type of a class that stands for one does not say so.
     required: frozenset[str] = schema.__required_keys__  # type: ignore[attr-defined]
     known: frozenset[str] = required | schema.__optional_keys__  # type: ignore[attr-defined]
     if missing := sorted(required - args.keys()):

@@ -13,8 +13,6 @@ from virtci.rehearsal.engine import Run, Workspace
 from virtci.rehearsal.world import World
 from virtci.settings.models import Settings
 
-COMPONENT_PREFIX = "virt-ci:"
-
 
 @dataclass
 class StackResult:

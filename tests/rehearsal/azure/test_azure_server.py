@@ -1,24 +1,16 @@
 """Real azure-mgmt clients talk to the same simulated cloud."""
 
 from collections.abc import Iterator
-from typing import Any
 
 import httpx
 import pytest
-from azure.core.credentials import AccessToken
 from azure.core.exceptions import HttpResponseError, ResourceNotFoundError
 from azure.core.pipeline.policies import HeadersPolicy
 from azure.mgmt.compute import ComputeManagementClient
 
 from tests.rehearsal.azure.simulated import GROUP, SUBSCRIPTION, Cloud
 from virtci.rehearsal.azure.server import serve
-
-
-class Stub:
-    """A credential that nobody checks."""
-
-    def get_token(self, *_: str, **__: Any) -> AccessToken:
-        return AccessToken("stub", 2**31)
+from virtci.rehearsal.world import NoCredential
 
 
 @pytest.fixture
@@ -30,7 +22,7 @@ def url(cloud: Cloud) -> Iterator[str]:
 def client(url: str, principal: str = "stub") -> ComputeManagementClient:
     """The client's own policy would refuse to send a token over plain HTTP."""
     return ComputeManagementClient(
-        Stub(),
+        NoCredential(),
         SUBSCRIPTION.rsplit("/", 1)[-1],
         base_url=url,
         authentication_policy=HeadersPolicy({"Authorization": f"Bearer {principal}"}),

@@ -8,7 +8,8 @@ from typing import Any
 import igraph
 
 from virtci.core.inventory import plain_kind
-from virtci.rehearsal.conductor import COMPONENT_PREFIX, StackResult
+from virtci.rehearsal.conductor import StackResult
+from virtci.rehearsal.engine import PROJECT
 from virtci.rehearsal.report.masking import SECRET, masked
 
 GROUP = "azure-native:resources:ResourceGroup"
@@ -127,7 +128,7 @@ def _kind(token: str) -> str:
 
 def _parts(elements: Mapping[str, Element]) -> tuple[dict[str, Part], dict[str, str]]:
     """The boxes, and to which of them each resource belongs; groups and references to stacks belong to none."""
-    components = {urn for urn, item in elements.items() if not item.custom and item.kind.startswith(COMPONENT_PREFIX)}
+    components = {urn for urn, item in elements.items() if not item.custom and item.kind.startswith(f"{PROJECT}:")}
     composites = {elements[urn].parent for urn in components} & components
     anchors = _anchors(elements[urn] for urn in components)
     owners: dict[str, str] = {}
