@@ -21,7 +21,7 @@ from virtci.settings.types import Form
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "docs" / "configuration.md"
-STACKS = ("hub", "dev", "test")
+STACKS = ("hub", "dev", "test", "dev-kubevirt")
 ANY = "NAME"
 INTRODUCTION = """\
 # Configuration
