@@ -11,7 +11,7 @@ from tools.docs import configuration
 from virtci.settings.models import EnvironmentSettings, Hub, Pool, Settings
 
 TEXT = configuration.FILE.read_text()
-EXAMPLES = re.findall(r"From `(Pulumi\.\w+\.yaml)`:\n\n```yaml\n(.*?)```", TEXT, re.DOTALL)
+EXAMPLES = re.findall(r"From `(Pulumi\.[\w-]+\.yaml)`:\n\n```yaml\n(.*?)```", TEXT, re.DOTALL)
 
 
 def is_part_of(part: Any, whole: Any) -> bool:

@@ -12,7 +12,9 @@ from virtci.settings.load import load, own_keys
 from virtci.settings.models import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-STACKS = ("hub", "dev", "test")
+AZURE = ("hub", "dev", "test")
+CLUSTERS = ("dev-kubevirt", "test-mshv-kubevirt", "test-kvm-kubevirt", "test-emulation-kubevirt")
+STACKS = AZURE + CLUSTERS
 ABSENT = object()
 """Stands for a key that is taken out."""
 
@@ -20,8 +22,8 @@ REAL = {
     "subscription": "6f3f9a44-1c1f-4a58-9d3e-2b6a3c1d0e5f",
     "tenant": "0b7b4b55-e6bd-4871-bd56-7972f44e3a16",
     "repository": "octo-lab/kubevirt",
-    "budget.contacts": ["costs@octo-lab.example"],
 }
+CHECKSUM = "5a6b" * 16
 IMAGE = "/subscriptions/9b5d67e7-ca39-4471-8a8e-ddf8cc14a64a/resourceGroups/l1vh/providers/Microsoft.Compute/galleries/g/images/i"
 
 
@@ -52,12 +54,19 @@ def changed(content: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 def real_values(stack: str) -> dict[str, Any]:
     """The values of a committed stack file with everything in it that only a rehearsal may use replaced."""
     content = values(stack, **REAL)
+    if "budget" in content:
+        content["budget"]["contacts"] = ["costs@octo-lab.example"]
     if "hub" in content:
         changed(content, {"hub.infrastructureRepository": "octo-lab/virt-ci", "hub.protection.reviewers": ["octo-cat"]})
+        content["hub"]["runners"]["agent"]["sha256"] = CHECKSUM
+    if "kubevirt" in content:
+        image = f"ghcr.io/octo-lab/image@sha256:{CHECKSUM}"
+        content["kubevirt"] |= {"release": "release", "probeImage": image, "prometheusImage": image}
     for environment in content.get("environments", {}).values():
         environment["protection"]["reviewers"] = ["octo-cat"]
         if "machine" in environment:
             environment["machine"]["image"] = IMAGE
+            environment["machine"]["k3s"] |= {"binarySha256": CHECKSUM, "installScriptSha256": CHECKSUM}
     return content
 
 

@@ -37,7 +37,7 @@ FREE = {
     "azure-native:network:VirtualNetwork",
     "azure-native:resources:ResourceGroup",
 }
-FREE_PACKAGES = ("github:", "pulumi:", "tls:")
+FREE_PACKAGES = ("github:", "kubernetes:", "pulumi:", "tls:")
 USAGE_BILLED = {
     "azure-native:keyvault:Vault": "by operation",
     "azure-native:keyvault:Secret": "by operation",
@@ -77,6 +77,15 @@ def plain_kind(token: str) -> str:
     """A type token without the API version that azure-native can put into it."""
     package, module, name = token.split(":")
     return f"{package}:{module.split('/')[0]}:{name}" if package == "azure-native" else token
+
+
+def short_kind(token: str) -> str:
+    """A type as people write it: `github:index/repositoryEnvironment:RepositoryEnvironment` names itself twice."""
+    package, module, name = token.split(":") if token.count(":") == 2 else ("", "", token)
+    if not package:
+        return name
+    module = module.split("/")[0]
+    return f"{package}:{name}" if module == "index" else f"{package}:{module}:{name}"
 
 
 def demands(resources: Iterable[Resource]) -> Iterator[Demand]:

@@ -82,6 +82,11 @@ def kubeconfig_secret(environment: str) -> str:
     return named("secret", f"{environment}-kubeconfig")
 
 
+def registration_secret(runner: str) -> str:
+    """The vault secret through which a runner gets its registration."""
+    return named("secret", f"{runner}-registration")
+
+
 def assignment_id(*parts: str) -> str:
     """A stable id for a role assignment: the same principal, role and scope always give the same one."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, "/".join(parts)))

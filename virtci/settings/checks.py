@@ -22,6 +22,7 @@ from virtci.settings.models import (
     Cluster,
     EnvironmentSettings,
     Hub,
+    KubeVirt,
     Machine,
     Quota,
     UnreadableError,
@@ -48,16 +49,35 @@ def broken_rules(parts: Parts, rehearsal: bool) -> Iterator[Problem]:
 def sections_present(parts: Parts) -> Iterator[Problem]:
     """A stack declares something, and environments know their hub."""
     environments = parts.get("environments", {})
-    if "hub" in parts and "environments" in parts and not parts["hub"] and not environments:
+    if not environments and not any(parts.get(section, True) for section in ("hub", "environments", "kubevirt")):
         yield Problem(
-            "hub", None, "a stack declares a hub or environments",
-            "there is nothing to deploy", "add the section `hub` or `environments` to the stack file",
+            "hub", None, "a stack declares a hub, environments or kubevirt",
+            "there is nothing to deploy", "add one of the sections `hub`, `environments`, `kubevirt` to the stack file",
         )  # fmt: skip
     if environments and parts.get("hubStack") == "":
         yield Problem(
             "hubStack", None, "environments read network and vault from the stack of the hub",
             "their machines have no subnet", "set hubStack, for example organization/virt-ci/hub",
         )  # fmt: skip
+
+
+def shares_are_declared(parts: Parts) -> Iterator[Problem]:
+    """Whoever declares compute says what it may use and cost."""
+    if not parts.get("hub") and not parts.get("environments"):
+        return
+    for section, what in (("quota", "how many vCPU it may use"), ("budget", "what a month may cost")):
+        if section in parts and parts[section] is None:
+            yield Problem(
+                section, None, f"a stack with machines says {what}",
+                "a deployment could take what other stacks need", f"add the section `{section}`",
+            )  # fmt: skip
+
+
+def gate_of_cluster(parts: Parts) -> Iterator[Problem]:
+    """KubeVirt in a cluster has its gate on only where the environment's row allows one."""
+    kubevirt: KubeVirt | None = parts.get("kubevirt")
+    if kubevirt:
+        yield from gate_fits("kubevirt.gate", kubevirt.environment, kubevirt.gate)
 
 
 def address_plan(parts: Parts) -> Iterator[Problem]:
@@ -114,9 +134,14 @@ def runner_lifetime(parts: Parts) -> Iterator[Problem]:
 
 def gate_follows_row(_: Parts, name: Environment, environment: EnvironmentSettings) -> Iterator[Problem]:
     """The gate is on only where the environment's row allows one."""
-    if environment.gate is not Gate.OFF and not ROWS[name].gate_allowed:
+    yield from gate_fits(f"environments.{name}.gate", name, environment.gate)
+
+
+def gate_fits(key: str, name: Environment, gate: Gate) -> Iterator[Problem]:
+    """A gate, held against the row of its environment."""
+    if gate is not Gate.OFF and not ROWS[name].gate_allowed:
         yield Problem(
-            f"environments.{name}.gate", environment.gate.value, f"{name} ({ROWS[name].purpose}) runs with the gate off",
+            key, gate.value, f"{name} ({ROWS[name].purpose}) runs with the gate off",
             "it would test the new hypervisor instead of the regression that it is there for", "set it to off",
         )  # fmt: skip
 
@@ -273,6 +298,8 @@ def no_placeholders(parts: Parts) -> Iterator[Problem]:
 
 CHECKS: tuple[Check, ...] = (
     sections_present,
+    shares_are_declared,
+    gate_of_cluster,
     address_plan,
     runners,
     runner_size,
@@ -361,16 +388,42 @@ def _inputs_without_default(parts: Parts) -> Iterator[tuple[str, str]]:
         with suppress(UnreadableError):
             yield "hub.infrastructureRepository", hub.infrastructure_repository
         with suppress(UnreadableError):
+            yield "hub.runners.agent.sha256", hub.runners.agent.sha256
+        with suppress(UnreadableError):
             yield from _indexed("hub.protection.reviewers", hub.protection.reviewers)
-    if "budget" in parts:
+    if parts.get("budget"):
         with suppress(UnreadableError):
             yield from _indexed("budget.contacts", parts["budget"].contacts)
+    yield from _images(parts)
     for name, environment in _environments(parts):
         with suppress(UnreadableError):
             if environment.machine:
                 yield f"environments.{name}.machine.image", environment.machine.image
         with suppress(UnreadableError):
+            if environment.machine:
+                yield f"environments.{name}.machine.k3s.binarySha256", environment.machine.k3s.binary_sha256
+        with suppress(UnreadableError):
+            if environment.machine:
+                yield (
+                    f"environments.{name}.machine.k3s.installScriptSha256",
+                    environment.machine.k3s.install_script_sha256,
+                )
+        with suppress(UnreadableError):
             yield from _indexed(f"environments.{name}.protection.reviewers", environment.protection.reviewers)
+
+
+def _images(parts: Parts) -> Iterator[tuple[str, str]]:
+    """The inputs of a cluster's contents."""
+    kubevirt: KubeVirt | None = parts.get("kubevirt")
+    if not kubevirt:
+        return
+    with suppress(UnreadableError):
+        yield "kubevirt.release", kubevirt.release
+    with suppress(UnreadableError):
+        yield "kubevirt.probeImage", kubevirt.probe_image
+    with suppress(UnreadableError):
+        if kubevirt.prometheus_image:
+            yield "kubevirt.prometheusImage", kubevirt.prometheus_image
 
 
 def _indexed(key: str, values: tuple[str, ...]) -> Iterator[tuple[str, str]]:

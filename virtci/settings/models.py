@@ -10,7 +10,9 @@ from pydantic.alias_generators import to_camel
 
 from virtci.core.environments import Environment
 from virtci.core.lifetimes import Lifetime
+from virtci.core.readiness import WhenNotReady
 from virtci.settings.types import (
+    AgentVersion,
     BranchPattern,
     Cidr,
     ClockTime,
@@ -19,6 +21,8 @@ from virtci.settings.types import (
     GalleryImage,
     GateChoice,
     Guid,
+    ImageByDigest,
+    K3sVersion,
     KeyVaultName,
     KubernetesVersion,
     Label,
@@ -30,6 +34,7 @@ from virtci.settings.types import (
     PoolName,
     Region,
     ResourceGroupName,
+    Sha256,
     SizeName,
     Slug,
     StackReferenceName,
@@ -107,6 +112,13 @@ class KeyVaultSettings(Section):
     soft_delete_days: int = Field(default=90, ge=7, le=90, description="Days that deleted secrets can be recovered.")
 
 
+class Agent(Section):
+    """The release of GitHub's runner agent that runners install."""
+
+    version: AgentVersion = Field(description="Version; GitHub takes no older one than its minimum.")
+    sha256: Sha256 = Field(description="Published checksum of the archive for linux-x64.")
+
+
 class Runners(Section):
     """The long-lived machines that run GitHub Actions jobs."""
 
@@ -116,6 +128,7 @@ class Runners(Section):
     os_disk_gib: int = Field(default=128, ge=30, le=512, description="GiB of the disk.")
     lifetime: Lifetime = Field(description="When the machines run, not `durable`; decides shutdown and cost.")
     labels: tuple[Label, ...] = Field(min_length=1, description="Labels of the runners beside `self-hosted`.")
+    agent: Agent = Field(description="The agent that they run.")
 
 
 class Hub(Section):
@@ -131,6 +144,14 @@ class Hub(Section):
     protection: Protection = Field(description="Protection of the GitHub Environment `deploy` of that repository.")
 
 
+class K3s(Section):
+    """The release of k3s that a machine installs."""
+
+    version: K3sVersion = Field(description="Release of k3s-io/k3s, for example v1.34.1+k3s1.")
+    binary_sha256: Sha256 = Field(description="Checksum of the release's binary `k3s`.")
+    install_script_sha256: Sha256 = Field(description="Checksum of `install.sh` at the tag of the release.")
+
+
 class Machine(Section):
     """A VM with a single-node k3s cluster."""
 
@@ -138,6 +159,7 @@ class Machine(Section):
     name: MachineName = Field(description="Name of the machine.")
     size: SizeName = Field(description="Size; large enough for the environment's hypervisor.")
     image: GalleryImage = Field(description="The dom0qemu image of a Compute Gallery.")
+    k3s: K3s = Field(alias="k3s", description="The Kubernetes that the machine installs at its first boot.")
     os_disk_gib: int = Field(default=128, ge=64, le=512, description="GiB of the disk.")
     lifetime: Lifetime = Field(description="When the machine runs, not `durable`; decides shutdown and cost.")
     shutdown_time: ClockTime = Field(default="1900", description="Local time of the daily shutdown.")
@@ -198,6 +220,24 @@ class EnvironmentSettings(Section):
         return found
 
 
+class KubeVirt(Section):
+    """KubeVirt in the cluster of one environment."""
+
+    environment: Environment = Field(description="Environment whose cluster it is.")
+    release: str = Field(
+        min_length=1, description="Folder with the release.json of a build; from the project's folder or absolute."
+    )
+    gate: GateChoice = Field(description="KubeVirt feature gate; only where the environment's row allows one.")
+    when_not_ready: WhenNotReady = Field(
+        default=WhenNotReady.FAIL,
+        description="With the gate on and a node without its device: stop, or go on without the gate.",
+    )
+    probe_image: ImageByDigest = Field(description="Small image with a shell, for the probe of the nodes.")
+    prometheus_image: ImageByDigest | None = Field(
+        default=None, description="Prometheus that scrapes KubeVirt; absent: rules and dashboard only."
+    )
+
+
 class Settings(Section):
     """Everything that a stack file declares."""
 
@@ -207,11 +247,12 @@ class Settings(Section):
     owner: TagWord = Field(description="Team that answers for the stack; a tag.")
     system: TagWord = Field(description="System that the stack belongs to; a tag.")
     repository: Slug = Field(description="Repository whose pipelines use the environments.")
-    quota: Quota = Field(description="The stack's share of the vCPU quota.")
-    budget: Budget = Field(description="What a month may cost.")
+    quota: Quota | None = Field(default=None, description="The stack's share of the vCPU quota.")
+    budget: Budget | None = Field(default=None, description="What a month may cost.")
     protect: bool = Field(default=True, description="Refuse to delete what cannot be made again: vault and cluster.")
     hub: Hub | None = Field(default=None, description="What all environments share; absent: not in this stack.")
     hub_stack: StackReferenceName = Field(default="", description="Stack whose outputs the environments read.")
     environments: dict[Environment, EnvironmentSettings] = Field(
         default={}, description="Test environments by name; absent: not in this stack."
     )
+    kubevirt: KubeVirt | None = Field(default=None, description="KubeVirt in a cluster; absent: not in this stack.")

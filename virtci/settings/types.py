@@ -8,9 +8,11 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field, PlainSerializer
 
 from virtci.core import sizes
+from virtci.core.decision import gate_named
 from virtci.core.environments import Gate
 from virtci.core.names import RULES, Kind, named
 from virtci.core.problems import Refusal, nearest
+from virtci.core.runner_agent import require_agent
 
 GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 SLUG = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/[A-Za-z0-9._-]{1,100}")
@@ -19,6 +21,10 @@ GALLERY_IMAGE = re.compile(
     r"/subscriptions/[0-9a-fA-F-]{36}/resourceGroups/[^/]+/providers/Microsoft\.Compute/galleries/[^/]+"
     r"/images/[^/]+(/versions/[^/]+)?"
 )
+SHA256 = re.compile(r"[0-9a-f]{64}")
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+IMAGE_BY_DIGEST = re.compile(r"[a-z0-9][a-z0-9._:-]*(/[a-z0-9][a-z0-9._-]*)+@sha256:[0-9a-f]{64}")
+K3S_VERSION = re.compile(r"v1\.\d{2}\.\d+\+k3s\d+")
 MARKETPLACE_IMAGE = re.compile(r"[^:/\s]+:[^:/\s]+:[^:/\s]+:[^:/\s]+")
 
 
@@ -94,6 +100,51 @@ def _marketplace_image(value: str) -> str:
     return value
 
 
+def _sha256(value: str) -> str:
+    if not SHA256.fullmatch(value):
+        raise Refusal(
+            "a SHA-256 in hexadecimal: 64 of 0-9 and a-f",
+            "what is downloaded or deployed cannot be held against it",
+            f"copy the published checksum; this has {len(value)} characters",
+        )
+    return value
+
+
+def _digest(value: str) -> str:
+    if not DIGEST.fullmatch(value):
+        raise Refusal(
+            "an image digest: `sha256:` and 64 of 0-9 and a-f",
+            "a tag can mean another image tomorrow, so nothing that was tested would be known to be deployed",
+            "copy it from the push, or from `docker buildx imagetools inspect IMAGE`",
+        )
+    return value
+
+
+def _image_by_digest(value: str) -> str:
+    if not IMAGE_BY_DIGEST.fullmatch(value):
+        raise Refusal(
+            "an image with its digest: registry/name@sha256:…",
+            "a tag can mean another image tomorrow",
+            "add the digest that `docker buildx imagetools inspect IMAGE` shows",
+        )
+    return value
+
+
+def _k3s_version(value: str) -> str:
+    if not K3S_VERSION.fullmatch(value):
+        raise Refusal(
+            "a k3s release such as v1.34.1+k3s1",
+            "neither the binary nor its install script can be found",
+            "choose one of the releases of k3s-io/k3s",
+        )
+    return value
+
+
+def _agent_version(value: str) -> str:
+    require_agent(value)
+    return value
+
+
 def _stack_reference(value: str) -> str:
     if value and not STACK_REFERENCE.fullmatch(value):
         raise Refusal(
@@ -106,7 +157,9 @@ def _stack_reference(value: str) -> str:
 
 def _gate(value: Any) -> Any:
     """YAML 1.1 readers take an unquoted `off` for the boolean false, Pulumi's own reader takes it for the word."""
-    return Gate.OFF if value is False else value
+    if value is False:
+        return Gate.OFF
+    return gate_named(value) if isinstance(value, str) else value
 
 
 def _name(kind: Kind) -> tuple[AfterValidator, Form]:
@@ -124,6 +177,11 @@ Cidr = Annotated[IPv4Network, BeforeValidator(_cidr), PlainSerializer(str), Form
 GalleryImage = Annotated[str, AfterValidator(_gallery_image), Form("resource id of a gallery image")]
 MarketplaceImage = Annotated[str, AfterValidator(_marketplace_image), Form("`publisher:offer:sku:version`")]
 StackReferenceName = Annotated[str, AfterValidator(_stack_reference), Form("`organization/project/stack`")]
+Sha256 = Annotated[str, AfterValidator(_sha256), Form("SHA-256, hexadecimal")]
+Digest = Annotated[str, AfterValidator(_digest), Form("`sha256:…`")]
+ImageByDigest = Annotated[str, AfterValidator(_image_by_digest), Form("`registry/name@sha256:…`")]
+K3sVersion = Annotated[str, AfterValidator(_k3s_version), Form("release of k3s")]
+AgentVersion = Annotated[str, AfterValidator(_agent_version), Form("version, in quotes")]
 GateChoice = Annotated[Gate, BeforeValidator(_gate)]
 ResourceGroupName = Annotated[str, *_name("resource_group")]
 MachineName = Annotated[str, *_name("virtual_machine")]
