@@ -1,0 +1,1 @@
+"""Scrape configuration, rules, dashboard and benchmark, judged by the real promtool."""
