@@ -10,13 +10,12 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from virtci.boot.cloud_config import dom0_boot_text, runner_boot_text
+from virtci.boot.cloud_config import runner_boot_text
 
 GOLDEN = Path(__file__).parent / "golden"
 CUSTOM_DATA_LIMIT = 64 * 1024
 """Bytes that the platform takes (azure-docs, articles/virtual-machines/custom-data.md)."""
 TEXTS: dict[str, tuple[Callable[[str], str], str]] = {
-    "dom0": (dom0_boot_text, "kubevirt-dev-mshv-qemu-k3s-vm"),
     "runner": (runner_boot_text, "kubevirt-gh-actions-runner-1"),
 }
 hostnames = st.one_of(

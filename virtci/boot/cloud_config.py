@@ -1,19 +1,10 @@
-"""The boot text of the machines: cloud-config, read by cloud-init at the first boot only.
-
-Packages are neither updated nor upgraded: the dom0 image carries a special kernel and hypervisor, and a new kernel
-would take /dev/mshv away.
-"""
+"""The boot text of a runner: cloud-config, read by cloud-init at the first boot only."""
 
 from typing import Any
 
 import yaml
 
 HEADER = "#cloud-config\n"
-
-
-def dom0_boot_text(hostname: str) -> str:
-    """The boot text of a dom0 machine (Azure Linux)."""
-    return _render({**_common(hostname), "package_reboot_if_required": False})
 
 
 def runner_boot_text(hostname: str) -> str:

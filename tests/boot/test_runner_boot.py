@@ -1,0 +1,436 @@
+"""A runner boots: the rendered text runs for real against the simulated clouds, on a good day and on bad ones."""
+
+import stat
+from collections.abc import Iterator
+
+import pytest
+
+from tests.boot.runners import AGENT, OWNER, REPOSITORY, RUNNER, SECRET, VERSION, Booted, Hub, owner_of, runner
+from tests.rehearsal.azure.machines import VAULT
+from virtci.boot.runner import AgentRelease
+from virtci.core.boot_tags import FIXES, Reason, Stage
+from virtci.rehearsal.azure.secrets import held
+from virtci.rehearsal.boot import agent, cloud_init
+from virtci.rehearsal.boot.sandbox import Sandbox, sandbox, unavailable
+from virtci.rehearsal.journal import Fault
+
+ALWAYS = 10**9
+METADATA = "http://169.254.169.254/metadata/instance?api-version=2021-02-01"
+TOKEN = "http://169.254.169.254/metadata/identity/oauth2/token?api-version=2018-02-01&resource=https://vault.azure.net"
+REFUSED = (7, 52, 56)  # curl: not connected, no answer, reset
+
+
+@pytest.fixture(scope="module")
+def good() -> Iterator[Booted]:
+    hub = Hub()
+    hub.publish(hub.token())
+    with runner(hub) as booted:
+        yield booted
+
+
+# --- a good day ---
+
+
+def test_runner_gets_online_and_tells_every_stage(good: Booted) -> None:
+    assert good.result.exit_code == 0, good.result.log
+    assert good.ready()
+    assert good.online()
+    assert (good.told.stage, good.told.reason, good.told.hypervisor) == (Stage.READY, "", None)
+
+
+def test_runner_has_its_name_its_labels_and_its_version(good: Booted) -> None:
+    found = good.hub.runner
+    assert found is not None
+    assert (found.name, found.version) == (RUNNER, VERSION)
+    assert found.labels == ("self-hosted", "Linux", "X64", "l1vh", "azure")
+
+
+def test_agent_belongs_to_a_user_without_rights(good: Booted) -> None:
+    number = int(good.box.run("id", "--user", "runner").stdout)
+    groups = good.box.run("id", "--groups", "--name", "runner").stdout.split()
+    assert 0 < number < 1000
+    assert groups == ["runner"]
+    assert {owner_of(path) for path in good.box.path(AGENT).rglob("*")} == {number}
+    assert owner_of(good.box.path("/home/runner")) == number
+    assert not list(good.box.path("/etc").glob("sudoers.d/*"))
+
+
+def test_agent_runs_as_its_user(good: Booted) -> None:
+    number = good.box.run("id", "--user", "runner").stdout.strip()
+    listeners = [
+        path for path in good.box.path("/proc").glob("[0-9]*") if b"Runner.Listener" in (path / "cmdline").read_bytes()
+    ]
+    assert [line.split()[1] for path in listeners for line in (path / "status").read_text().splitlines() if line.startswith("Uid:")] == [number]  # fmt: skip
+
+
+def test_token_is_on_no_command_line_in_no_log_and_in_no_file(good: Booted) -> None:
+    (token,) = good.hub.github.world.registrations
+    texts = [
+        good.result.log,
+        *good.lines(),
+        *(path.read_bytes().decode(errors="replace") for path in good.box.written()),
+    ]
+    assert any("config.sh --unattended" in line for line in good.lines())
+    assert not [text[:80] for text in texts if token in text]
+    assert token not in str(good.hub.cloud.journal.calls)
+
+
+def test_tokens_of_the_machines_identity_are_nowhere_either(good: Booted) -> None:
+    shown = good.box.run("curl", "--silent", "--header", "Metadata: true", TOKEN).stdout
+    start = shown.split('"access_token": "')[1][:20]
+    texts = [
+        good.result.log,
+        *good.lines(),
+        *(path.read_bytes().decode(errors="replace") for path in good.box.written()),
+    ]
+    assert not [text[:80] for text in texts if start in text]
+
+
+def test_credential_of_the_runner_is_its_own_alone(good: Booted) -> None:
+    for name in (".credentials", ".credentials_rsaparams", ".runner"):
+        assert stat.S_IMODE(good.box.path(f"{AGENT}/{name}").stat().st_mode) & 0o077 == 0
+    assert [good.runs_as(user, "cat", f"{AGENT}/.credentials_rsaparams") for user in ("runner", "nobody")] == [0, 1]
+
+
+def test_jobs_do_not_reach_the_metadata_service_and_root_does(good: Booted) -> None:
+    assert good.asks(METADATA) in REFUSED
+    assert good.asks(TOKEN) in REFUSED
+    assert good.asks(METADATA, user="nobody") in REFUSED
+    assert good.asks(METADATA, user="root") == 0
+
+
+def test_jobs_reach_github(good: Booted) -> None:
+    assert good.asks("https://api.github.com/") == 0
+
+
+def test_containers_are_kept_away_too(good: Booted) -> None:
+    rules = good.box.run("iptables-save", "--table", "raw").stdout.splitlines()
+    assert "-A PREROUTING -j VIRT-CI-JOBS" in rules
+    assert any("169.254.169.254" in line and "DROP" in line and "! -i lo" in line for line in rules)
+
+
+def test_archive_is_unpacked_only_after_it_was_verified(good: Booted) -> None:
+    lines = good.lines()
+    verified = next(number for number, line in enumerate(lines) if line.startswith("sha256sum --check"))
+    assert verified < next(number for number, line in enumerate(lines) if line.startswith("tar "))
+    assert good.hub.downloads == 1
+
+
+def test_runner_updates_itself(good: Booted) -> None:
+    assert not [line for line in good.lines() if "disableupdate" in line]
+
+
+def test_nothing_is_installed_by_a_package_manager(good: Booted) -> None:
+    assert not {"apt-get", "apt", "dpkg"} & {command[0] for command in good.box.commands}
+
+
+def test_text_and_environment_hold_no_credential(good: Booted) -> None:
+    (token,) = good.hub.github.world.registrations
+    assert token not in good.hub.text()
+    assert "BEGIN" not in good.hub.text()
+    assert "TOKEN" not in good.box.read("/etc/virt-ci/boot.env")
+
+
+# --- the token is not there yet ---
+
+
+def test_token_that_comes_later_is_waited_for() -> None:
+    hub = Hub()
+    with runner(hub) as booted:
+        assert booted.result.exit_code != 0
+        assert booted.told.code is Reason.REGISTRATION
+        assert SECRET in booted.told.reason
+        assert "virtci runners register" in booted.told.fix == FIXES[Reason.REGISTRATION]
+        assert 1_200 <= booted.box.waited < 1_300
+        assert not [line for line in booted.lines() if "config.sh" in line]
+        hub.publish(hub.token())
+        again = booted.box.start("virt-ci-boot.service")
+        assert again.exit_code == 0, again.log
+        assert booted.online()
+        assert booted.told.stage is Stage.READY
+        assert hub.downloads == 1
+
+
+def test_token_that_was_used_is_never_shown_to_github() -> None:
+    hub = Hub()
+    hub.publish("used")
+    with runner(hub) as booted:
+        assert not [line for line in booted.lines() if "config.sh" in line]
+        assert hub.runner is None
+
+
+def test_role_that_spreads_is_waited_for() -> None:
+    hub = Hub(spreading=True)
+    hub.publish(hub.token())
+    with runner(hub) as booted:
+        assert booted.ready(), booted.result.log
+        assert booted.box.waited > 5
+        assert "vault: 403 for GET of secret" in booted.result.log
+
+
+def test_role_that_is_absent_is_named() -> None:
+    hub = Hub()
+    hub.cloud.delete(next(item for item in hub.cloud.manager.remaining() if item.startswith(f"{hub.place}/")))
+    with runner(hub) as booted:
+        assert booted.told.code is Reason.ROLE
+        assert SECRET in booted.told.reason
+
+
+def test_disabled_secret_is_told_as_the_vaults_refusal() -> None:
+    hub = Hub()
+    hub.disable()
+    with runner(hub) as booted:
+        assert booted.told.code is Reason.ROLE
+        assert hub.runner is None
+
+
+def test_metadata_service_that_is_late_is_waited_for() -> None:
+    hub = Hub()
+    hub.publish(hub.token())
+    hub.metadata.refused, hub.service.unready, hub.service.unready_status = 2, 2, 410
+    with runner(hub) as booted:
+        assert booted.ready(), booted.result.log
+        assert booted.box.waited == 2 + 4 + 8 + 16 + 5
+
+
+def test_vault_that_is_unreachable_is_named_and_a_later_boot_converges() -> None:
+    hub = Hub()
+    hub.publish(hub.token())
+    hub.vault.refused = ALWAYS
+    with runner(hub) as booted:
+        assert booted.told.code is Reason.VAULT
+        assert VAULT in booted.told.reason
+        hub.vault.refused = 0
+        again = booted.box.reboot()
+        assert again.exit_code == 0, again.log
+        assert booted.online()
+
+
+# --- GitHub does not take it ---
+
+
+def test_expired_token_is_refused_and_the_next_one_is_taken() -> None:
+    hub = Hub()
+    hub.publish(hub.token())
+    hub.cloud.clock.advance(3_601)
+    with runner(hub) as booted:
+        assert booted.told.code is Reason.REGISTRATION
+        assert f"https://github.com/{OWNER}/{REPOSITORY}" in booted.told.reason
+        assert "Http response code: Not Found" in booted.result.log
+        hub.publish(hub.token())
+        assert booted.box.start("virt-ci-boot.service").exit_code == 0
+        assert booted.online()
+
+
+def test_github_that_is_down_for_a_while_is_waited_for() -> None:
+    hub = Hub()
+    hub.publish(hub.token())
+    plan = hub.cloud.journal.plan
+    down = Fault(cloud="github", target=agent.REGISTRATION, status=503, times=3)
+    hub.cloud.journal.plan = plan.model_copy(update={"faults": (down,)})
+    with runner(hub) as booted:
+        assert booted.ready(), booted.result.log
+        assert booted.box.waited == 2 + 4 + 8 + 5
+
+
+# --- what is downloaded is wrong ---
+
+
+def test_nothing_is_unpacked_that_is_not_what_was_pinned() -> None:
+    hub = Hub()
+    hub.publish(hub.token())
+    with runner(hub, context={"agent": AgentRelease(VERSION, "0" * 64)}) as booted:
+        assert booted.told.code is Reason.CHECKSUM
+        assert not [line for line in booted.lines() if line.startswith("tar ")]
+        assert not booted.box.exists(AGENT)
+        assert not list(booted.box.path("/var/lib/virt-ci").glob("*.tar.gz*"))
+        assert hub.runner is None
+
+
+def test_release_that_does_not_exist_is_named() -> None:
+    with runner(Hub(), context={"agent": AgentRelease("2.999.0", "0" * 64)}) as booted:
+        assert booted.told.code is Reason.DOWNLOAD
+        assert "v2.999.0" in booted.told.reason
+
+
+def test_full_disk_is_named_and_a_larger_one_converges() -> None:
+    hub = Hub(archive=agent.archive(VERSION, size_kib=48 * 1_024))
+    hub.publish(hub.token())
+    with runner(hub, disk_mib=32) as booted:
+        assert booted.told.code is Reason.DISK, booted.result.log
+        assert not booted.box.exists(AGENT)
+        booted.box.run("mount", "-o", "remount,size=256m", "/")
+        again = booted.box.reboot()
+        assert again.exit_code == 0, again.log
+        assert booted.online()
+
+
+# --- restarts ---
+
+
+def test_registered_runner_comes_back_by_itself_without_a_token() -> None:
+    hub = Hub()
+    hub.publish(hub.token())
+    with runner(hub) as booted:
+        hub.publish("used")
+        first = hub.runner
+        assert first is not None
+        first.online = False
+        hub.vault.refused = ALWAYS
+        again = booted.box.reboot()
+        assert again.exit_code == 0, again.log
+        assert hub.runner is first
+        assert booted.online()
+        assert booted.ready()
+        assert hub.downloads == 1
+        assert not [command for command in again.commands if "config.sh" in " ".join(command)]
+        assert booted.asks(METADATA) in REFUSED
+
+
+def test_registered_runner_comes_back_even_without_the_clouds_of_the_machine() -> None:
+    hub = Hub()
+    hub.publish(hub.token())
+    with runner(hub) as booted:
+        assert hub.runner is not None
+        hub.runner.online = False
+        hub.metadata.refused = hub.vault.refused = hub.manager.refused = ALWAYS
+        booted.box.reboot()
+        assert booted.online()
+        assert not booted.ready()
+
+
+def test_agent_does_not_run_where_jobs_are_not_kept_away() -> None:
+    hub = Hub()
+    hub.publish(hub.token())
+    with runner(hub) as booted:
+        assert hub.runner is not None
+        hub.runner.online = False
+        booted.box.path("/usr/local/lib/virt-ci/runner-isolate.sh").write_text("#!/bin/sh\nexit 1\n")
+        again = booted.box.reboot()
+        assert again.exit_code != 0
+        assert hub.runner.online is False
+
+
+def test_second_run_changes_nothing() -> None:
+    hub = Hub()
+    hub.publish(hub.token())
+    with runner(hub) as booted:
+        watched = [f"{AGENT}/.runner", f"{AGENT}/.credentials", f"{AGENT}/config.sh", "/etc/passwd"]
+        before = {path: booted.box.path(path).stat().st_mtime_ns for path in watched}
+        rules = booted.box.run("iptables-save").stdout
+        done = booted.box.run("systemctl", "restart", "virt-ci-boot.service")
+        assert done.returncode == 0, done.stderr
+        assert {path: booted.box.path(path).stat().st_mtime_ns for path in watched} == before
+        assert booted.box.run("systemctl", "restart", "virt-ci-isolation.service").returncode == 0
+        assert _without_comments(booted.box.run("iptables-save").stdout) == _without_comments(rules)
+        assert hub.downloads == 1
+        assert len(hub.github.world.runners) == 1
+
+
+def test_agent_that_updated_itself_is_left_alone() -> None:
+    hub = Hub()
+    hub.publish(hub.token())
+    with runner(hub) as booted:
+        booted.box.path(f"{AGENT}/bin/updated").write_text("2.340.0")
+        assert booted.box.reboot().exit_code == 0
+        assert booted.box.exists(f"{AGENT}/bin/updated")
+
+
+CUTS = {
+    "before the rules": "iptables-restore",
+    "before the user": "useradd",
+    "before the archive": "releases/download",
+    "before it is unpacked": "tar\x1f--extract",
+    "while it is unpacked": "chown\x1f--recursive",
+    "before it is there": "mv\x1f/opt/actions-runner.part",
+    "before the token": f"secrets/{SECRET}",
+    "before the registration": "config.sh",
+    "between registration and service": "virt-ci-agent.service",
+}
+
+
+@pytest.mark.parametrize("where", CUTS)
+def test_boot_that_was_cut_short_goes_on_after_a_restart(where: str) -> None:
+    hub = Hub()
+    hub.publish(hub.token())
+    with runner(hub, power_cut=CUTS[where]) as booted:
+        assert booted.result.exit_code != 0
+        assert not booted.ready()
+        again = booted.box.reboot()
+        assert again.exit_code == 0, again.log
+        assert booted.ready()
+        assert booted.online()
+        assert booted.told.stage is Stage.READY
+
+
+def test_registration_that_was_cut_short_is_made_again() -> None:
+    hub = Hub()
+    hub.publish(hub.token())
+    with runner(hub) as booted:
+        booted.box.path(f"{AGENT}/.runner").unlink()
+        booted.box.run("systemctl", "disable", "virt-ci-agent.service")
+        first = hub.runner
+        again = booted.box.reboot()
+        assert again.exit_code == 0, again.log
+        assert booted.online()
+        assert first is not None
+        assert hub.runner is not None
+        assert (hub.runner is not first, hub.runner.id) == (True, first.id)
+
+
+# --- the agent does not run ---
+
+
+def test_agent_that_ends_at_once_is_named() -> None:
+    hub = Hub()
+    hub.archive = _with_broken_service()
+    hub.agents.handler = agent.handler(hub.github, {VERSION: hub.archive})
+    hub.publish(hub.token())
+    with runner(hub, programs={"sleep": "#!/bin/sh\nexec /usr/bin/sleep 1\n"}) as booted:
+        assert booted.told.code is Reason.AGENT
+        assert not booted.ready()
+
+
+def test_image_without_a_firewall_registers_nobody() -> None:
+    hub = Hub()
+    hub.publish(hub.token())
+    with runner(hub, before=_without_firewall) as booted:
+        assert booted.told.code is Reason.FIREWALL
+        assert hub.runner is None
+        assert [item.value for item in held(hub.cloud.manager, VAULT, SECRET)][-1] in hub.github.world.registrations
+
+
+# --- cloud-init ---
+
+
+def test_cloud_init_is_done_without_errors() -> None:
+    if unavailable():
+        pytest.skip(unavailable())
+    hub = Hub()
+    hub.publish(hub.token())
+    with sandbox(hub.services, distribution="ubuntu") as box:
+        reason = cloud_init.missing(box)
+        if reason:
+            pytest.skip(reason)
+        seen = cloud_init.boot(box, hub.text())
+        assert (seen.status, seen.errors, seen.warnings) == ("done", [], [])
+        assert hub.tags["bootstage"] == Stage.READY
+
+
+def _with_broken_service() -> bytes:
+    real = agent.FILES
+    try:
+        agent.FILES = {**real, "bin/runsvc.sh": "config.sh"}
+        return agent.archive(VERSION)
+    finally:
+        agent.FILES = real
+
+
+def _without_firewall(box: Sandbox) -> None:
+    program = box.path("/usr/local/sbin/iptables-restore")
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+
+
+def _without_comments(rules: str) -> list[str]:
+    return [line for line in rules.splitlines() if not line.startswith("#")]

@@ -1,0 +1,1 @@
+"""The sandbox, and what boot texts do in it."""
