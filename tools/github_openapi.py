@@ -31,6 +31,13 @@ OPERATIONS: Mapping[str, tuple[str, ...]] = {
     f"{ENVIRONMENT}/secrets/{{secret_name}}": ("get", "put", "delete"),
     f"{ENVIRONMENT}/variables": ("get", "post"),
     f"{ENVIRONMENT}/variables/{{name}}": ("get", "patch", "delete"),
+    "/repos/{owner}/{repo}/issues": ("get", "post"),
+    "/repos/{owner}/{repo}/issues/{issue_number}": ("get", "patch"),
+    "/repos/{owner}/{repo}/issues/{issue_number}/comments": ("get", "post"),
+    "/repos/{owner}/{repo}/issues/comments/{comment_id}": ("get", "patch"),
+    "/repos/{owner}/{repo}/actions/runners": ("get",),
+    "/repos/{owner}/{repo}/actions/runners/registration-token": ("post",),
+    "/repos/{owner}/{repo}/actions/runners/{runner_id}": ("get", "delete"),
 }
 # Optional properties of a response that a client reads; every other optional one of these schemas is dropped.
 KEPT: Mapping[str, tuple[str, ...]] = {
@@ -41,6 +48,13 @@ KEPT: Mapping[str, tuple[str, ...]] = {
     "team": (),
     "team-full": ("privacy", "notification_setting"),
     "team-organization": (),
+    "issue": ("body", "state_reason", "pull_request"),
+    "issue-comment": ("body",),
+    "nullable-simple-user": (),
+    "nullable-milestone": (),
+    "runner": ("version",),
+    "runner-label": ("type",),
+    "authentication-token": (),
 }
 TEXTS = ("description", "summary", "example", "examples", "title", "externalDocs", "deprecated", "tags", "callbacks")
 SOURCE = "@octokit/openapi, generated/api.github.com.json"

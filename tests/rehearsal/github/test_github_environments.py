@@ -153,7 +153,7 @@ def test_a_pattern_without_a_name_or_of_an_unknown_type_is_refused(api: httpx.Cl
         "/users/nobody",
         "/orgs/octo-lab/teams/nobody",
         "/orgs/somebody/teams/keepers",
-        "/repos/octo-lab/virt-ci/issues",
+        "/repos/octo-lab/virt-ci/pulls",
     ],
 )
 def test_what_is_absent_or_not_declared_is_not_found(api: httpx.Client, path: str) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from virtci.rehearsal.azure import admission, errors, ids, routes
+from virtci.rehearsal.azure import access, admission, errors, ids, routes
 from virtci.rehearsal.azure.behaviours import hooks_of
 from virtci.rehearsal.azure.catalogue import BY_ARM
 from virtci.rehearsal.azure.scenario import Scenario
@@ -98,7 +98,9 @@ class ResourceManager:
     def _answer(self, request: _Request) -> Response:
         with self.store.lock:
             self._throttle.take(request.method, request.principal)
-            self._check_subscription(request.path)
+            access.require(self.store, request.principal, request.method, request.path)
+            if not routes.is_gallery_image(request.path):
+                self._check_subscription(request.path)
             found = routes.find(request.method, request.path, request.body)
             if found is not None:
                 return Response(200, found(self.store))
@@ -242,10 +244,11 @@ class ResourceManager:
         found = routes.ACTIONS.get((record.row.arm.lower(), action.lower()))
         if found is None:
             raise errors.bad("InvalidAction", f"The action '{action}' is not known for '{record.row.arm}'.")
-        seconds, act = found
+        seconds, act, status = found
         self.clock.wait(seconds)
         with self.store.lock:
-            return Response(200, act(self.store, record))
+            answer = act(self.store, record)
+            return Response(status, None if status == 204 else answer)
 
 
 def _is_top_level(record: Record) -> bool:

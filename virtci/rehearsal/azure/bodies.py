@@ -131,6 +131,22 @@ def _decoded(kind: Kind, value: Any, settable: bool) -> Any:
     return value
 
 
+def settable(shape: Shape, values: Mapping[str, Any]) -> Values:
+    """SDK values without the properties that only the service sets."""
+    found = ((shape.fields.get(name), value) for name, value in values.items())
+    return {field.name: _settable(field.kind, value) for field, value in found if field and not field.read_only}
+
+
+def _settable(kind: Kind, value: Any) -> Any:
+    if kind.name == LIST and isinstance(value, list):
+        return [_settable(kind.item or Kind(ANY), item) for item in value]
+    if kind.name == MAP and isinstance(value, Mapping):
+        return {key: _settable(kind.item or Kind(ANY), item) for key, item in value.items()}
+    if kind.name == OBJECT and isinstance(value, Mapping):
+        return settable(kind.shape, value)
+    return value
+
+
 def preview(shape: Shape, inputs: Mapping[str, Any]) -> Values:
     """The outputs as far as the inputs tell: everything else that a response can hold is unknown."""
     return {name: _previewed(field, inputs.get(name)) for name, field in shape.fields.items() if name != "id"}

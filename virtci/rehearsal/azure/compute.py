@@ -209,9 +209,12 @@ def _refuse_attached_disk(_: Store, record: Record) -> None:
 # --- power ---
 
 
-def start(_: Store, record: Record) -> Values:
-    """Starts a machine."""
+def start(store: Store, record: Record) -> Values:
+    """Starts a machine; one that ran already does not boot again."""
+    boots = record.notes.get("power") != "running"
     record.notes["power"] = "running"
+    if boots and store.booted:
+        store.booted(record)
     return {}
 
 

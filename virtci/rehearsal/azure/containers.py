@@ -23,7 +23,9 @@ def _check_cluster(write: Write) -> None:
     profiles = list(write.properties.get("agentPoolProfiles") or [])
     if write.old:
         pools.refuse_unless_ready(write.old)
+        pools.refuse_while_stopped(write.old)
         pools.check_immutable(write.properties, write.old, IMMUTABLE)
+        _check_upgrade(write.properties, write.old)
         _check_immutable_pools(write, profiles)
     else:
         _check_new_cluster(write, profiles)
@@ -31,6 +33,16 @@ def _check_cluster(write: Write) -> None:
         pools.check_pool(str(pool.get("name")), pool, write.location)
     _check_pool_names(profiles)
     _check_quota(write, profiles)
+
+
+def _check_upgrade(asked: Values, old: Record) -> None:
+    """A control plane goes up one minor version at a time, and never down."""
+    if not asked.get("kubernetesVersion"):
+        return
+    now, wanted = pools.minor(old.properties["kubernetesVersion"]), pools.minor(asked["kubernetesVersion"])
+    if wanted not in (now, (now[0], now[1] + 1)):
+        text = f"Upgrading Kubernetes version from {now[0]}.{now[1]} to {wanted[0]}.{wanted[1]} is not allowed."
+        raise errors.bad("OperationNotAllowed", text)
 
 
 def _check_new_cluster(write: Write, profiles: list[Values]) -> None:
@@ -81,7 +93,7 @@ def _begin_pools(write: Write, record: Record) -> None:
         properties = {key: value for key, value in pool.items() if key != "name"}
         found = write.store.add(old.id if old else pool_id, {"properties": properties})
         found.asked = {"properties": copy.deepcopy(properties)}
-        pools.complete(write.store, found)
+        pools.complete(write.store, found, old)
         found.state = record.state
 
 
@@ -163,7 +175,7 @@ def _delete_cluster(store: Store, record: Record) -> None:
     store.drop(group)
 
 
-def credentials(_: Store, record: Record) -> Values:
+def credentials(store: Store, record: Record) -> Values:
     """A kubeconfig that asks Entra for a token when it is used: no credential inside."""
     host = record.properties.get("privateFQDN") or record.properties["fqdn"]
     user = f"clusterUser_{ids.group_of(record.id)}_{record.name}"
@@ -173,7 +185,7 @@ clusters:
 - name: {record.name}
   cluster:
     server: https://{host}:443
-contexts:
+{_trust(store.cluster_authority)}contexts:
 - name: {record.name}
   context:
     cluster: {record.name}
@@ -189,6 +201,34 @@ users:
       provideClusterInfo: false
 """
     return {"kubeconfigs": [{"name": "clusterUser", "value": base64.b64encode(text.encode()).decode()}]}
+
+
+def _trust(authority: str) -> str:
+    """The lines by which a client trusts the real cluster behind a simulated one, whose certificate has other names."""
+    if not authority:
+        return ""
+    encoded = base64.b64encode(authority.encode()).decode()
+    return f"    certificate-authority-data: {encoded}\n    tls-server-name: kubernetes\n"
+
+
+# --- power ---
+
+
+def start(store: Store, record: Record) -> Values:
+    """Starts the control plane and the nodes."""
+    return _power(store, record, "Running")
+
+
+def stop(store: Store, record: Record) -> Values:
+    """Gives nodes and control plane back; what the cluster stores stays."""
+    return _power(store, record, "Stopped")
+
+
+def _power(store: Store, record: Record, state: str) -> Values:
+    pools.refuse_unless_ready(record)
+    for item in (record, *store.of_type(quota.POOLS, record.id)):
+        item.properties["powerState"] = {"code": state}
+    return {}
 
 
 HOOKS = {

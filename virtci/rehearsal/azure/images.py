@@ -26,6 +26,21 @@ def _check_gallery(store: Store, image: str, region: str) -> None:
         raise CloudError(404, "GalleryImageNotFound", text)
 
 
+def shown(store: Store, image: str) -> Values:
+    """An image of a gallery that the subscription may read."""
+    names = {item.lower(): item for item in store.scenario.images}
+    found = names.get(image.lower()) or next(
+        (item for item in names if item.startswith(f"{image.lower()}/versions/")), ""
+    )
+    if not found:
+        # Resource Manager does not tell what does not exist from what somebody else does not share.
+        text = f"The client does not have authorization to perform action 'read' over scope '{image}'."
+        raise CloudError(403, "AuthorizationFailed", text)
+    kind = "Microsoft.Compute/galleries/images" + ("/versions" if "/versions/" in image.lower() else "")
+    properties = {"provisioningState": "Succeeded"}
+    return {"id": image, "name": image.rsplit("/", 1)[-1], "type": kind, "location": "", "properties": properties}
+
+
 def _check_marketplace(store: Store, reference: Values) -> None:
     parts = [str(reference.get(name)) for name in ("publisher", "offer", "sku")]
     missing = [name for name in ("publisher", "offer", "sku", "version") if not reference.get(name)]

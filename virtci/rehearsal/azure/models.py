@@ -34,10 +34,18 @@ _PLAIN: dict[object, str] = {
     datetime.time: STRING,
     datetime.timedelta: STRING,
 }
-_OLD_PLAIN = {"str": STRING, "int": INTEGER, "long": INTEGER, "float": NUMBER, "bool": BOOLEAN, "object": ANY}
+_OLD_PLAIN = {
+    "str": STRING,
+    "int": INTEGER,
+    "long": INTEGER,
+    "float": NUMBER,
+    "bool": BOOLEAN,
+    "object": ANY,
+    "unix-time": INTEGER,
+}
 # Microsoft stopped adding to this enum years ago and tells callers to ask the service for sizes.
 _OPEN_ENUMS = {"VirtualMachineSizeTypes"}
-_OLD_TEXT = {"iso-8601", "rfc-1123", "date", "time", "duration", "bytearray", "base64", "unix-time", "decimal"}
+_OLD_TEXT = {"iso-8601", "rfc-1123", "date", "time", "duration", "bytearray", "base64", "decimal"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,8 @@ def _new_fields(model: Any) -> Iterator[tuple[str, Field]]:
     annotations = _annotations(model)
     for attribute, rest in declared.items():
         kind, optional = _kind(annotations.get(attribute), _package(model))
+        if rest._format == "unix-timestamp":
+            kind = Kind(INTEGER)
         visibility = rest._visibility
         read_only = visibility == ["read"]
         field = Field(

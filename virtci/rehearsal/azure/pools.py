@@ -29,6 +29,30 @@ def refuse_unless_ready(cluster: Record) -> None:
         raise errors.conflict("OperationNotAllowed", text)
 
 
+def refuse_while_stopped(cluster: Record) -> None:
+    """A stopped cluster can be started or deleted, and nothing else."""
+    if at(cluster.properties, "powerState.code") == "Stopped":
+        text = f"Operation is not allowed: the managed cluster '{cluster.name}' is stopped; start it first."
+        raise errors.conflict("OperationNotAllowed", text)
+
+
+def minor(version: object) -> tuple[int, int]:
+    """The part of a Kubernetes version that upgrades go by."""
+    major, _, rest = str(version).partition(".")
+    return int(major), int(rest.partition(".")[0] or 0)
+
+
+def _check_version(asked: Values, cluster: Record) -> None:
+    """Nodes may be older than their control plane, never newer."""
+    version, control_plane = asked.get("orchestratorVersion"), cluster.properties.get("kubernetesVersion")
+    if version and control_plane and minor(version) > minor(control_plane):
+        text = (
+            f"Node pool version {version} and control plane version {control_plane} are incompatible. Minor version of "
+            "node pool version cannot be bigger than control plane version."
+        )
+        raise errors.bad("NodePoolMcVersionIncompatible", text)
+
+
 def check_immutable(asked: Values, old: Record, paths: tuple[str, ...]) -> None:
     """Refuses changes that AKS never makes; giving a default by name is no change."""
     for path in paths:
@@ -43,8 +67,10 @@ def _check_agent_pool(write: Write) -> None:
     if cluster is None:
         raise errors.parent_not_found(write.address.parent)
     refuse_unless_ready(cluster)
+    refuse_while_stopped(cluster)
     if write.old:
         check_immutable(write.properties, write.old, IMMUTABLE)
+    _check_version(write.properties, cluster)
     check_pool(write.address.name, write.properties, cluster.location)
     if write.old and write.properties.get("mode") == "User":
         _refuse_last_system_pool(write.store, write.old)
@@ -86,11 +112,14 @@ def _check_counts(name: str, pool: Values) -> None:
         raise invalid(f"The count {count} of agent pool '{name}' is not between minCount {low} and maxCount {high}.")
 
 
-def complete(store: Store, record: Record) -> None:
-    """Fills in what the service chooses."""
+def complete(store: Store, record: Record, old: Record | None = None) -> None:
+    """Fills in what the service chooses; a pool that is there keeps its version unless another one is asked for."""
+    if old:
+        record.properties.setdefault("orchestratorVersion", old.properties["orchestratorVersion"])
     cluster = store.get(record.id.rsplit("/", 2)[0])
-    version = (cluster.properties.get("kubernetesVersion") if cluster else None) or DEFAULT_VERSION
     properties = record.properties
+    version = (cluster.properties.get("kubernetesVersion") if cluster else None) or DEFAULT_VERSION
+    version = str(properties.get("orchestratorVersion") or version)
     properties.setdefault("count", properties.get("minCount", 1))
     properties.setdefault("mode", "User")
     properties.setdefault("type", "VirtualMachineScaleSets")
@@ -116,7 +145,7 @@ def _refuse_deletion(store: Store, record: Record) -> None:
 HOOKS = {
     "agent_pool": Hooks(
         check=_check_agent_pool,
-        complete=lambda write, record: complete(write.store, record),
+        complete=lambda write, record: complete(write.store, record, write.old),
         before_delete=_refuse_deletion,
     ),
 }

@@ -44,6 +44,12 @@ class AzureNative:
             row.parameters
         )
 
+    def settable(self, kind: str, outputs: Values) -> Values:
+        """The outputs without what only the service sets, at any depth."""
+        row = _row(kind)
+        parameters = {name: outputs[name] for name in row.parameters if name in outputs}
+        return bodies.settable(row.request, outputs) | parameters
+
     def replaces(self, kind: str, change: Change) -> bool:
         """As the table of resource types says."""
         return _row(kind).replaces(change.path)

@@ -34,4 +34,7 @@ class Scenario(BaseModel):
     resources: frozenset[str] = Field(
         default=frozenset(), description="Ids of resources that exist outside the project and may be referred to."
     )
+    unregistered: frozenset[str] = Field(
+        default=frozenset(), description="Resource providers that the subscription has not registered."
+    )
     deployer: str = Field(default=DEPLOYER, description="The object id that the provider acts as.")

@@ -95,6 +95,8 @@ class Store:
     tombstones: dict[str, Values] = field(default_factory=dict)
     principals: dict[str, float] = field(default_factory=dict)
     generations: dict[str, int] = field(default_factory=dict)
+    cluster_authority: str = ""  # the certificate (PEM) that a managed cluster is trusted by
+    booted: "Callable[[Record], None] | None" = None  # told when a machine that was off is started
 
     def get(self, resource_id: str) -> Record | None:
         """The record of an id."""

@@ -1,11 +1,11 @@
 """Key vaults with soft delete, and their secrets."""
 
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from virtci.rehearsal.azure import errors
 from virtci.rehearsal.azure.store import Hooks, Record, Store, Write, stable_uuid
 from virtci.rehearsal.bridge import Values
-from virtci.rehearsal.clock import START
 from virtci.rehearsal.journal import CloudError
 
 VAULTS = "Microsoft.KeyVault/vaults"
@@ -145,15 +145,95 @@ def _shown(store: Store, found: Values) -> Values:
 # --- secrets ---
 
 
-def _buried(store: Store, secret: str) -> str:
+@dataclass
+class Version:
+    """One version of a secret, as the data plane shows it."""
+
+    id: str
+    value: str = field(repr=False)
+    created: int
+    updated: int
+    content_type: str | None = None
+    tags: dict[str, str] = field(default_factory=dict)
+    attributes: Values = field(default_factory=dict)
+    """`enabled`, and where they are set `nbf` and `exp`."""
+
+    @property
+    def dates(self) -> Values:
+        """The attributes with the times that the service adds."""
+        return {"enabled": True} | self.attributes | {"created": self.created, "updated": self.updated}
+
+
+def versions(record: Record) -> list[Version]:
+    """The versions of a secret, the oldest first."""
+    found: list[Version] = record.notes.setdefault("versions", [])
+    return found
+
+
+def secret_in(store: Store, vault: Record, name: str) -> Record | None:
+    """The secret of a vault."""
+    return store.get(f"{vault.id}/secrets/{name}")
+
+
+def set_secret(store: Store, record: Record, value: str, properties: Values, tags: dict[str, str]) -> Version:
+    """Makes a new version; what Resource Manager shows of the secret follows it."""
+    now = int(store.clock.now.timestamp())
+    attributes = {key: item for key, item in (properties.get("attributes") or {}).items() if item is not None}
+    identity = stable_uuid(record.guid, str(len(versions(record))), str(store.clock.seconds)).replace("-", "")
+    made = Version(identity, value, now, now, properties.get("contentType"), dict(tags), attributes)
+    versions(record).append(made)
+    show_version(record, made)
+    return made
+
+
+def change_version(
+    store: Store, record: Record, version: Version, properties: Values, tags: dict[str, str] | None
+) -> None:
+    """Changes of a version what is named; its value stays."""
+    if "attributes" in properties:
+        given = {key: item for key, item in (properties["attributes"] or {}).items() if item is not None}
+        version.attributes = version.attributes | given
+    if "contentType" in properties:
+        version.content_type = properties["contentType"]
+    version.tags = version.tags if tags is None else dict(tags)
+    version.updated = int(store.clock.now.timestamp())
+    if version is versions(record)[-1]:
+        show_version(record, version)
+
+
+def show_version(record: Record, version: Version) -> None:
+    """Brings what Resource Manager shows of a secret up to its newest version."""
+    uri = f"https://{record.id.split('/')[-3].lower()}.vault.azure.net/secrets/{record.name}"
+    record.properties |= {"secretUri": uri, "secretUriWithVersion": f"{uri}/{version.id}"}
+    record.properties["attributes"] = version.dates | {"created": versions(record)[0].created}
+    record.properties["contentType"] = version.content_type
+    if version.tags or "tags" in record.body:
+        record.body["tags"] = dict(version.tags)
+
+
+def buried(store: Store, vault: Record, name: str) -> Values | None:
+    """A soft-deleted secret of a vault, as long as its retention lasts."""
+    found = store.tombstones.get(_grave(vault, name))
+    return found if found and store.clock.now < found["until"] else None
+
+
+def unbury(store: Store, vault: Record, name: str) -> None:
+    """Forgets a soft-deleted secret: it was purged, or is back."""
+    store.tombstones.pop(_grave(vault, name), None)
+
+
+def _grave(vault: Record | None, name: str) -> str:
     """Where a soft-deleted secret of this vault (not of an earlier one with its name) is remembered."""
-    vault = store.get(secret.rsplit("/", 2)[0])
-    return f"{vault.guid if vault else ''}/{secret.rsplit('/', 1)[-1]}".lower()
+    return f"{vault.guid if vault else ''}/{name}".lower()
+
+
+def _vault_of(store: Store, secret: str) -> Record | None:
+    return store.get(secret.rsplit("/", 2)[0])
 
 
 def _check_secret(write: Write) -> None:
-    found = write.store.tombstones.get(_buried(write.store, write.address.id))
-    if found and write.store.clock.now < found["until"]:
+    vault = _vault_of(write.store, write.address.id)
+    if vault and buried(write.store, vault, write.address.name):
         text = (
             f"Secret {write.address.name} is currently in a deleted but recoverable state, and its name cannot be "
             "reused; in this state, the secret can only be recovered or purged."
@@ -161,35 +241,41 @@ def _check_secret(write: Write) -> None:
         raise errors.conflict("ConflictError", text)
 
 
-def _delete_secret(store: Store, record: Record) -> None:
-    vault = store.get(record.id.rsplit("/", 2)[0])
+def bury(store: Store, record: Record) -> None:
+    """Keeps a deleted secret for the retention of its vault."""
+    vault = _vault_of(store, record.id)
     if vault is not None:
         days = int(vault.properties.get("softDeleteRetentionInDays", DEFAULT_RETENTION))
-        store.tombstones[_buried(store, record.id)] = {"until": store.clock.now + timedelta(days=days)}
+        until = store.clock.now + timedelta(days=days)
+        store.tombstones[_grave(vault, record.name)] = {"until": until, "deleted": store.clock.now, "record": record}
+
+
+def _begin_secret(write: Write, record: Record) -> None:
+    if write.old:
+        record.notes["versions"] = versions(write.old)
 
 
 def _complete_secret(write: Write, record: Record) -> None:
-    same = write.old is not None and write.old.asked["properties"].get("value") == write.properties.get("value")
-    version = write.old.notes["version"] if write.old and same else int(write.store.clock.seconds * 1000)
-    record.notes["version"] = version
-    vault = record.id.split("/")[-3].lower()
-    uri = f"https://{vault}.vault.azure.net/secrets/{record.name}"
-    digest = stable_uuid(record.guid, str(version)).replace("-", "")
-    record.properties |= {"secretUri": uri, "secretUriWithVersion": f"{uri}/{digest}"}
-    created = int((START + timedelta(seconds=record.created)).timestamp())
-    attributes = record.properties.setdefault("attributes", {})
-    attributes |= {"created": created, "updated": int(write.store.clock.now.timestamp())}
-    attributes.setdefault("enabled", True)
-    parent = write.store.get(record.id.rsplit("/", 2)[0])
+    """A new value makes a new version; the same one again changes the version there."""
+    asked, known = write.properties, versions(record)
+    tags = {str(key): str(item) for key, item in (record.body.get("tags") or {}).items()}
+    if known and known[-1].value == asked.get("value"):
+        change_version(write.store, record, known[-1], {"contentType": None} | asked, tags)
+    else:
+        set_secret(write.store, record, str(asked.get("value", "")), asked, tags)
+    parent = _vault_of(write.store, record.id)
     record.body["location"] = parent.location if parent else ""
 
 
 def _view_secret(_: Store, record: Record) -> Values:
     """The value never leaves through Resource Manager."""
-    return record.body | {"properties": {key: item for key, item in record.properties.items() if key != "value"}}
+    hidden = {key: item for key, item in record.properties.items() if key != "value" and item is not None}
+    return record.body | {"properties": hidden}
 
 
 HOOKS = {
     "vault": Hooks(check=_check_vault, complete=_complete_vault, deleted=_delete_vault),
-    "secret": Hooks(check=_check_secret, complete=_complete_secret, view=_view_secret, deleted=_delete_secret),
+    "secret": Hooks(
+        check=_check_secret, begin=_begin_secret, complete=_complete_secret, view=_view_secret, deleted=bury
+    ),
 }

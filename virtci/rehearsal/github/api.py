@@ -16,7 +16,8 @@ from urllib.parse import parse_qsl, urlsplit
 
 from virtci.rehearsal.clock import SimulatedClock
 from virtci.rehearsal.github.contract import JSON_TYPE, Operation, contract, not_found
-from virtci.rehearsal.github.operations import OPERATIONS, Answer, Request
+from virtci.rehearsal.github.exchange import Answer, Request
+from virtci.rehearsal.github.operations import OPERATIONS
 from virtci.rehearsal.github.store import GitHubScenario, World
 from virtci.rehearsal.journal import CloudError, Journal
 
@@ -73,6 +74,12 @@ class Server:
             contract().check_answer(operation and operation[0], answer.status, answer.body)
             return answer, {**self._limits(token), **more}
 
+    @contextmanager
+    def held(self) -> Iterator[World]:
+        """The world between two requests, for what happens without one."""
+        with self._lock:
+            yield self.world
+
     def _planned(self, method: str, target: str, token: str, operation: Found | None, body: bytes) -> Answer:
         """Carries out what the fault plan lets through; a fault records its own call."""
         path = urlsplit(target).path
@@ -120,7 +127,7 @@ class Server:
 def serve(scenario: GitHubScenario, clock: SimulatedClock, journal: Journal) -> Iterator[Server]:
     """Runs the API on a free port of this machine until the block ends."""
     server = Server(World(scenario, clock), journal)
-    listener = ThreadingHTTPServer(("127.0.0.1", 0), _handler(server))
+    listener = ThreadingHTTPServer(("127.0.0.1", 0), handler(server))
     server.url = f"http://127.0.0.1:{listener.server_port}"
     thread = threading.Thread(target=listener.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
@@ -144,7 +151,9 @@ def _pause(error: CloudError) -> dict[str, str]:
     return {"Retry-After": f"{seconds:g}"} if seconds else {}
 
 
-def _handler(server: Server) -> type[BaseHTTPRequestHandler]:
+def handler(server: Server) -> type[BaseHTTPRequestHandler]:
+    """The face of the API."""
+
     class Handler(BaseHTTPRequestHandler):
         """Translates between HTTP and the simulated API."""
 

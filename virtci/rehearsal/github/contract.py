@@ -202,6 +202,8 @@ def _segment(part: str) -> str:
 
 
 def _nullable(schema: Schema) -> Schema:
+    if "type" not in schema:
+        return {"anyOf": [schema, {"type": "null"}]}
     widened = {**schema, "type": [schema["type"], "null"]}
     return {**widened, "enum": [*schema["enum"], None]} if "enum" in schema else widened
 

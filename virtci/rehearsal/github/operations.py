@@ -1,36 +1,14 @@
 """What each operation of the simulated GitHub does to the world."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
 
-from virtci.rehearsal.github import rules, views
+from virtci.rehearsal.github import discussions, rules, runners, views
 from virtci.rehearsal.github.contract import not_found, unprocessable
+from virtci.rehearsal.github.exchange import Answer, Handler, Request, page
 from virtci.rehearsal.github.store import Entry, Environment, Repository, World
 from virtci.rehearsal.journal import CloudError
 
-PER_PAGE, MOST_PER_PAGE = 30, 100
 VARIABLES_PER_PAGE, MOST_VARIABLES_PER_PAGE = 10, 30
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A request that the contract has accepted."""
-
-    path: Mapping[str, str]
-    query: Mapping[str, str] = field(default_factory=dict)
-    body: Mapping[str, Any] = field(default_factory=dict, repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """An answer before it is written as HTTP."""
-
-    status: int
-    body: Any = None
-
-
-Handler = Callable[[World, Request], Answer]
 
 
 def _places(world: World, request: Request) -> tuple[Repository, Environment]:
@@ -40,14 +18,6 @@ def _places(world: World, request: Request) -> tuple[Repository, Environment]:
 
 def _environment(world: World, request: Request) -> Environment:
     return _places(world, request)[1]
-
-
-def _page(
-    items: Sequence[Any], query: Mapping[str, str], usual: int = PER_PAGE, most: int = MOST_PER_PAGE
-) -> list[Any]:
-    size = min(int(query.get("per_page", usual)) or usual, most)
-    start = (max(int(query.get("page", 1)), 1) - 1) * size
-    return list(items[start : start + size])
 
 
 def get_repository(world: World, request: Request) -> Answer:
@@ -69,7 +39,7 @@ def list_environments(world: World, request: Request) -> Answer:
     """The environments of a repository."""
     repository = world.repository(request.path["owner"], request.path["repo"])
     shown = [views.environment(world, repository, item) for item in world.environments_of(repository)]
-    return Answer(200, {"total_count": len(shown), "environments": _page(shown, request.query)})
+    return Answer(200, {"total_count": len(shown), "environments": page(shown, request.query)})
 
 
 def get_environment(world: World, request: Request) -> Answer:
@@ -103,7 +73,7 @@ def list_patterns(world: World, request: Request) -> Answer:
     """The name patterns of an environment."""
     patterns = _environment(world, request).patterns.items()
     shown = [views.pattern(number, name, kind) for number, (name, kind) in patterns]
-    return Answer(200, {"total_count": len(shown), "branch_policies": _page(shown, request.query)})
+    return Answer(200, {"total_count": len(shown), "branch_policies": page(shown, request.query)})
 
 
 def create_pattern(world: World, request: Request) -> Answer:
@@ -153,7 +123,7 @@ def get_public_key(world: World, request: Request) -> Answer:
 def list_secrets(world: World, request: Request) -> Answer:
     """Names and times of secrets."""
     shown = [views.entry(item) for item in _environment(world, request).secrets.values()]
-    return Answer(200, {"total_count": len(shown), "secrets": _page(shown, request.query)})
+    return Answer(200, {"total_count": len(shown), "secrets": page(shown, request.query)})
 
 
 def get_secret(world: World, request: Request) -> Answer:
@@ -182,8 +152,8 @@ def delete_secret(world: World, request: Request) -> Answer:
 def list_variables(world: World, request: Request) -> Answer:
     """The variables of an environment."""
     shown = [views.entry(item) for item in _environment(world, request).variables.values()]
-    page = _page(shown, request.query, VARIABLES_PER_PAGE, MOST_VARIABLES_PER_PAGE)
-    return Answer(200, {"total_count": len(shown), "variables": page})
+    part = page(shown, request.query, VARIABLES_PER_PAGE, MOST_VARIABLES_PER_PAGE)
+    return Answer(200, {"total_count": len(shown), "variables": part})
 
 
 def get_variable(world: World, request: Request) -> Answer:
@@ -275,4 +245,6 @@ OPERATIONS: Mapping[str, Handler] = {
     "actions/create-environment-variable": create_variable,
     "actions/update-environment-variable": update_variable,
     "actions/delete-environment-variable": delete_variable,
+    **discussions.OPERATIONS,
+    **runners.OPERATIONS,
 }

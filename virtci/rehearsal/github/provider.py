@@ -100,6 +100,10 @@ class GitHub:
         """Every input that the resource type takes, given or not."""
         return frozenset(KINDS[_known(kind)].inputs)
 
+    def settable(self, kind: str, outputs: Values) -> Values:
+        """The outputs that are inputs as well."""
+        return {name: outputs[name] for name in self.input_names(kind) & outputs.keys()}
+
     @property
     def _calls(self) -> Client:
         if self._client is None:

@@ -102,6 +102,49 @@ class Environment:
     key: PrivateKey = field(default_factory=PrivateKey.generate, repr=False)
 
 
+@dataclass(slots=True)
+class Comment:
+    """What somebody wrote on an issue or a pull request."""
+
+    id: int
+    author: str
+    body: str
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(slots=True)
+class Issue:
+    """An issue, or a pull request, which GitHub lists among the issues."""
+
+    number: int
+    id: int
+    author: str
+    title: str
+    created_at: datetime
+    updated_at: datetime
+    body: str = ""
+    labels: tuple[str, ...] = ()
+    is_pull_request: bool = False
+    state: str = "open"
+    state_reason: str | None = None
+    closed_at: datetime | None = None
+    comments: dict[int, Comment] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Runner:
+    """A self-hosted runner that registered itself."""
+
+    id: int
+    name: str
+    labels: tuple[str, ...]
+    version: str
+    credential: str = field(repr=False)
+    online: bool = False
+    busy: bool = False
+
+
 @dataclass
 class World:
     """The live state, and look-ups that answer as the service does when something is absent."""
@@ -109,6 +152,9 @@ class World:
     scenario: GitHubScenario
     clock: SimulatedClock
     environments: dict[tuple[int, str], Environment] = field(default_factory=dict)
+    issues: dict[tuple[int, int], Issue] = field(default_factory=dict)
+    runners: dict[tuple[int, str], Runner] = field(default_factory=dict)
+    registrations: dict[str, tuple[int, datetime]] = field(default_factory=dict, repr=False)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(FIRST_ID))
 
     def next_id(self) -> int:
@@ -158,3 +204,29 @@ class World:
                 id=self.next_id(), name=name, created_at=now, updated_at=now, key_id=str(self.next_id())
             )
         return self.environments[key]
+
+    def issues_of(self, repository: Repository) -> list[Issue]:
+        """Issues and pull requests of a repository, the newest first."""
+        return [item for (owner, _), item in reversed(self.issues.items()) if owner == repository.id]
+
+    def issue(self, repository: Repository, number: int) -> Issue:
+        """An issue or a pull request."""
+        try:
+            return self.issues[repository.id, number]
+        except KeyError as error:
+            raise not_found() from error
+
+    def open(self, repository: Repository, author: str, title: str, *, is_pull_request: bool = False) -> Issue:
+        """A new issue or pull request; both are numbered in one row."""
+        now = self.clock.now
+        number = 1 + max((number for owner, number in self.issues if owner == repository.id), default=0)
+        made = Issue(number, self.next_id(), author, title, now, now, is_pull_request=is_pull_request)
+        self.issues[repository.id, number] = made
+        return made
+
+    def comment(self, issue: Issue, author: str, body: str) -> Comment:
+        """A new comment."""
+        now = self.clock.now
+        made = Comment(self.next_id(), author, body, now, now)
+        issue.comments[made.id] = made
+        return made

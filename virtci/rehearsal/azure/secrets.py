@@ -1,0 +1,192 @@
+"""The data plane of a simulated Key Vault: secrets over HTTPS, for the real `azure-keyvault-secrets` client and for curl.
+
+It serves the secrets that Resource Manager holds, to whoever has the role, from where the vault's firewall lets in.
+Sources: azure-docs, key-vault/general (rbac-guide.md, network-security.md, rest-error-codes.md). Access policies are not
+simulated: a vault without RBAC refuses everybody.
+"""
+
+import re
+import ssl
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from virtci.rehearsal.azure import access, tokens
+from virtci.rehearsal.azure.arm import ResourceManager, Response
+from virtci.rehearsal.azure.secret_operations import OPERATIONS, Asked, VaultError
+from virtci.rehearsal.azure.server import Request, face, listen
+from virtci.rehearsal.azure.store import Record
+from virtci.rehearsal.azure.vault import VAULTS, Version, secret_in, versions
+from virtci.rehearsal.bridge import Values
+from virtci.rehearsal.journal import CloudError
+from virtci.rehearsal.kubernetes.certificates import Authority
+
+AUDIENCE = "https://vault.azure.net"
+API_VERSIONS = ("7.4", "7.5", "7.6", "2025-07-01", "2026-04-01")
+CLOUD = "vault"
+
+
+@dataclass
+class Vault:
+    """The data plane of one vault, as callers in one place see it.
+
+    `caller` is the principal of tokens that name nobody; where it is empty, they are refused. `subnet` (an ARM id) and
+    `address` are where the callers are, for the vault's firewall. An assignment works `propagation` simulated seconds
+    after it was made; each refusal for want of a role moves the simulated clock on by `seconds_per_refusal`, for callers
+    that wait by another clock.
+    """
+
+    manager: ResourceManager
+    name: str
+    caller: str = ""
+    subnet: str = ""
+    address: str = "203.0.113.10"
+    seconds_per_refusal: float = 0.0
+    propagation: float = access.PROPAGATION_SECONDS
+
+    def answer(self, request: Request) -> Response | None:
+        """Answers one call; nothing when there is no such vault, because then its name leads nowhere."""
+        manager, path = self.manager, unquote(urlsplit(request.target).path)
+        with manager.clock.operation(), manager.store.lock:
+            vault = next(
+                (item for item in manager.store.of_type(VAULTS) if item.name.lower() == self.name.lower()), None
+            )
+            if vault is None:
+                return None
+            try:
+                manager.journal.fault(CLOUD, request.method, path)
+                response = self._carry_out(vault, request, path)
+                manager.journal.fault(CLOUD, request.method, path, after=True)
+            except CloudError as error:
+                response = self._refused(error)
+            manager.journal.record(CLOUD, request.method, path, response.status, _code(response))
+            return response
+
+    def _carry_out(self, vault: Record, request: Request, path: str) -> Response:
+        principal = self._principal(request)
+        self._check_network(vault, principal)
+        query = dict(parse_qsl(urlsplit(request.target).query))
+        _check_api_version(query)
+        for method, pattern, action, operation in OPERATIONS:
+            found = re.fullmatch(pattern, path.rstrip("/"))
+            if found and method == request.method:
+                name = found.groupdict().get("name") or ""
+                self._check_role(vault, principal, action, name)
+                asked = Asked(self.manager.store, vault, name, found.groupdict().get("version") or "", query, request)
+                return operation(asked)
+        raise VaultError(400, "BadParameter", f"The request URI is not valid for this vault: {request.method} {path}.")
+
+    def _principal(self, request: Request) -> str:
+        if not request.bearer:
+            raise VaultError(401, "Unauthorized", "AKV10000: Request is missing a Bearer or PoP token.")
+        try:
+            found = tokens.holder(request.bearer, (AUDIENCE,), self.manager.clock.now.timestamp())
+        except tokens.TokenError as error:
+            raise VaultError(401, "Unauthorized", f"AKV10022: Invalid token: {error}. Expected {AUDIENCE}.") from error
+        if not found and not self.caller:
+            raise VaultError(401, "Unauthorized", "AKV10032: Invalid issuer of the token.")
+        return found or self.caller
+
+    def _check_network(self, vault: Record, principal: str) -> None:
+        rules = vault.properties.get("networkAcls") or {}
+        if str(vault.properties.get("publicNetworkAccess")).lower() == "disabled":
+            text = "Public network access is disabled and request is not from a trusted service nor via an approved private link."
+            raise VaultError(403, "Forbidden", f"{text}\r\n{self._about(vault, principal)}", "ForbiddenByConnection")
+        subnets = {str(item.get("id")).lower() for item in rules.get("virtualNetworkRules") or []}
+        ranges = [ip_network(item["value"], strict=False) for item in rules.get("ipRules") or []]
+        known = (
+            self.subnet.lower() in subnets if self.subnet else any(ip_address(self.address) in item for item in ranges)
+        )
+        if str(rules.get("defaultAction", "Allow")).lower() == "deny" and not known:
+            text = f"Client address is not authorized and caller is not a trusted service.\r\nClient address: {self.address}"
+            raise VaultError(403, "Forbidden", f"{text}\r\n{self._about(vault, principal)}", "ForbiddenByFirewall")
+
+    def _check_role(self, vault: Record, principal: str, action: str, name: str) -> None:
+        scope, store = f"{vault.id}/secrets/{name}" if name else vault.id, self.manager.store
+        action = f"Microsoft.KeyVault/vaults/secrets/{action}"
+        is_open = bool(vault.properties.get("enableRbacAuthorization"))
+        if is_open and access.allows(store, principal, action, scope, data=True, propagation=self.propagation):
+            return
+        self.manager.clock.advance(self.seconds_per_refusal)
+        text = (
+            "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role "
+            "definitions were changed recently, please observe propagation time.\r\n"
+            f"Caller: {self._caller(principal)}\r\nAction: '{action}'\r\nResource: '{scope.lower()}'\r\n"
+            "Assignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: 'DeniedWithNoValidRBAC' \r\n"
+            f"Vault: {vault.name};location={vault.location}\r\n"
+        )
+        raise VaultError(403, "Forbidden", text, "ForbiddenByRbac")
+
+    def _about(self, vault: Record, principal: str) -> str:
+        return f"Caller: {self._caller(principal)}\r\nVault: {vault.name};location={vault.location}"
+
+    def _caller(self, principal: str) -> str:
+        tenant = self.manager.scenario.tenant
+        return f"appid={principal};oid={principal};iss=https://sts.windows.net/{tenant}/"
+
+    def _refused(self, error: CloudError) -> Response:
+        body: Values = {"code": error.code, "message": error.message}
+        if isinstance(error, VaultError) and error.inner:
+            body["innererror"] = {"code": error.inner}
+        headers = {"Retry-After": f"{error.retry_after:g}"} if error.retry_after else {}
+        if error.status == 401:
+            login = f"https://login.microsoftonline.com/{self.manager.scenario.tenant}"
+            headers["WWW-Authenticate"] = f'Bearer authorization="{login}", resource="{AUDIENCE}"'
+        return Response(error.status, {"error": body}, headers)
+
+
+@dataclass(frozen=True, slots=True)
+class SecretsEndpoint:
+    """Where a vault listens, and the file with the authority that signed its certificate."""
+
+    url: str
+    certificate: Path
+
+
+@contextmanager
+def serve_secrets(vault: Vault, folder: Path) -> Iterator[SecretsEndpoint]:
+    """Serves a vault over HTTPS on a free local port until the block ends; its certificate's files go into the folder."""
+    authority = Authority.new(f"{vault.name} rehearsal")
+    pair = authority.server(("localhost", f"{vault.name.lower()}.vault.azure.net"), "127.0.0.1")
+    certificate, chain = folder / f"{vault.name}-ca.pem", folder / f"{vault.name}.pem"
+    certificate.write_text(authority.pem)
+    chain.touch(mode=0o600)
+    chain.write_text(pair.certificate + pair.key)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(chain)
+    with listen(handler(vault), context) as port:
+        yield SecretsEndpoint(f"https://127.0.0.1:{port}", certificate)
+
+
+def handler(vault: Vault) -> type[BaseHTTPRequestHandler]:
+    """The face of a vault."""
+    return face(vault.answer)
+
+
+def held(manager: ResourceManager, vault: str, name: str) -> list[Version]:
+    """The versions that a vault holds of a secret, the oldest first, for tests and reports: with their values."""
+    with manager.store.lock:
+        for item in manager.store.of_type(VAULTS):
+            record = secret_in(manager.store, item, name) if item.name.lower() == vault.lower() else None
+            if record is not None:
+                return list(versions(record))
+    return []
+
+
+def _check_api_version(query: Mapping[str, str]) -> None:
+    asked = query.get("api-version")
+    if not asked:
+        raise VaultError(400, "BadParameter", "api-version must be specified")
+    if asked not in API_VERSIONS:
+        text = f"The specified version ({asked}) is not recognized. Consider using the latest supported version ({API_VERSIONS[-1]})."
+        raise VaultError(400, "BadParameter", text)
+
+
+def _code(response: Response) -> str:
+    error: Any = (response.body or {}).get("error") or {}
+    return str((error.get("innererror") or error).get("code", ""))
