@@ -1,5 +1,6 @@
 """One test environment, put together: compute, identity, kubeconfig, GitHub Environment."""
 
+from ipaddress import IPv4Network
 from typing import Any, TypedDict
 
 import pulumi
@@ -13,9 +14,12 @@ from components.grants import Grant, grant
 from components.hub_reference import HubReference
 from components.identity import Identity
 from components.machine import ADMINISTRATOR, Machine, gallery_image
-from virtci.boot.cloud_config import dom0_boot_text
+from components.published_secret import PublishedSecret, published_secret
+from components.roles import BOOT_TAGGER, POWER_OPERATOR, PUBLISHER
+from virtci.boot.dom0 import Dom0Context, K3sRelease, dom0_boot_text
 from virtci.core.environments import ROWS, Environment, Gate, test_focus
 from virtci.core.hypervisors import Hypervisor
+from virtci.core.label_filters import label_filter
 from virtci.core.lifetimes import Lifetime
 from virtci.core.names import kubeconfig_secret
 from virtci.core.oidc import subjects
@@ -46,7 +50,8 @@ class CiEnvironment(Component):
     role assignments.
 
     Refuses: a gate where the environment's row has none; a kubeconfig that others may read. The machine may set its
-    kubeconfig and read nothing; the workflows may read theirs and the machine's SSH key and set nothing.
+    kubeconfig, tag itself and read nothing; the workflows may read theirs and the machine's SSH key, start and stop their
+    compute, and change nothing.
     """
 
     TYPE = "virt-ci:fleet:CiEnvironment"
@@ -98,9 +103,9 @@ class CiEnvironment(Component):
         return self._cluster(self.compute)
 
     def _machine(self, declared: models.Machine) -> dict[str, pulumi.Output[str]]:
-        kubeconfig = self._kubeconfig_secret(NOT_PUBLISHED, published_by_machine=True)
+        kubeconfig = self._published_kubeconfig()
         identity = self._machine_identity(declared.name)
-        publisher = Grant(role="publisher", role_definition_id=self.hub.publisher_role_id, scope=kubeconfig)
+        publisher = Grant(role=PUBLISHER, role_definition_id=self.hub.publisher_role_id, scope=kubeconfig)
         grant(self, "publish-kubeconfig", identity.principal_id, publisher)
         machine = Machine(
             self.child_name("machine"),
@@ -117,12 +122,15 @@ class CiEnvironment(Component):
                 "time_zone": declared.time_zone,
                 "subnet_id": self.hub.subnet_id(self.environment),
                 "identity_id": identity.resource_id,
-                "boot_text": dom0_boot_text(declared.name),
+                "boot_text": self._boot_text(declared),
                 "vault_name": self.hub.vault_name,
                 "vault_resource_group_name": self.hub.vault_resource_group,
             },
             self.options(),
         )
+        tagger = Grant(role=BOOT_TAGGER, role_definition_id=self.hub.tagger_role_id, scope=machine.resource_id)
+        grant(self, "tags-boot", identity.principal_id, tagger)
+        self.compute_id = machine.resource_id
         self.ssh_private_key = machine.ssh_private_key
         self.machines = [
             {
@@ -142,6 +150,28 @@ class CiEnvironment(Component):
             "kubeconfig": kubeconfig,
             "ssh-key": machine.ssh_key_secret_id,
         }
+
+    def _boot_text(self, declared: models.Machine) -> pulumi.Output[str]:
+        """What the machine reads at its first boot: its place in the hub's network, and where its kubeconfig goes."""
+        release = K3sRelease(declared.k3s.version, declared.k3s.binary_sha256, declared.k3s.install_script_sha256)
+
+        def text(found: list[Any]) -> str:
+            vault_uri, address_space, ranges = found
+            return dom0_boot_text(
+                Dom0Context(
+                    hostname=declared.name,
+                    environment=self.environment.value,
+                    hypervisor=self.row.hypervisor,
+                    vault_uri=vault_uri,
+                    kubeconfig_secret=kubeconfig_secret(self.environment),
+                    secret_tags=self.durable_tags,
+                    address_space=IPv4Network(address_space),
+                    runners_subnet=IPv4Network(ranges[models.RUNNERS_SUBNET]),
+                    k3s=release,
+                )
+            )
+
+        return pulumi.Output.all(self.hub.vault_uri, self.hub.address_space, self.hub.subnet_ranges).apply(text)
 
     def _cluster(self, declared: models.Cluster) -> dict[str, pulumi.Output[str]]:
         identity = self._machine_identity(declared.name)
@@ -179,8 +209,8 @@ class CiEnvironment(Component):
                 "privateFqdn": cluster.private_fqdn,
             }
         ]
-        self.cluster = cluster
-        return {"kubeconfig": self._kubeconfig_secret(cluster.kubeconfig, published_by_machine=False)}
+        self.cluster, self.compute_id = cluster, cluster.resource_id
+        return {"kubeconfig": self._declared_kubeconfig(cluster.kubeconfig)}
 
     def _machine_identity(self, compute: str) -> Identity:
         return Identity(
@@ -194,8 +224,19 @@ class CiEnvironment(Component):
             self.options(),
         )
 
-    def _kubeconfig_secret(self, value: pulumi.Input[str], published_by_machine: bool) -> pulumi.Output[str]:
-        """The secret exists before its first value, because rights are given on the secret itself."""
+    def _published_kubeconfig(self) -> pulumi.Output[str]:
+        secret = PublishedSecret(
+            name=kubeconfig_secret(self.environment),
+            vault_name=self.hub.vault_name,
+            resource_group_name=self.hub.vault_resource_group,
+            tags=self.durable_tags,
+            placeholder=NOT_PUBLISHED,
+            content_type="application/yaml",
+        )
+        secret_id: pulumi.Output[str] = published_secret(self, "kubeconfig", secret).id
+        return secret_id
+
+    def _declared_kubeconfig(self, value: pulumi.Input[str]) -> pulumi.Output[str]:
         secret = keyvault.Secret(
             self.child_name("kubeconfig"),
             secret_name=kubeconfig_secret(self.environment),
@@ -203,19 +244,21 @@ class CiEnvironment(Component):
             resource_group_name=self.hub.vault_resource_group,
             tags=self.durable_tags,
             properties={"value": pulumi.Output.secret(value), "content_type": "application/yaml"},
-            opts=self.options(ignore_changes=["properties.value"] if published_by_machine else None),
+            opts=self.options(),
         )
         secret_id: pulumi.Output[str] = secret.id
         return secret_id
 
     def _identity(self, args: CiEnvironmentArgs, secrets: dict[str, pulumi.Output[str]]) -> Identity:
-        """Who the environment's workflows are: they read their own secrets, and use their own cluster."""
+        """Who the environment's workflows are: they read their own secrets, and wake, park and use their own compute."""
         repository = args["directory"].repositories[self.settings.repository]
         user = self._built_in("Key Vault Secrets User")
         grants = [
             (f"reads-{what}", Grant(role="Key Vault Secrets User", role_definition_id=user, scope=scope))
             for what, scope in secrets.items()
         ]
+        operator = Grant(role=POWER_OPERATOR, role_definition_id=self.hub.operator_role_id, scope=self.compute_id)
+        grants.append(("operates-compute", operator))
         if self.declared.cluster:
             administrator = "Azure Kubernetes Service RBAC Cluster Admin"
             grants += [
@@ -275,6 +318,7 @@ class CiEnvironment(Component):
             "HYPERVISOR": self.row.hypervisor.value,
             "EMULATION": "true" if self.row.hypervisor is Hypervisor.EMULATION else "false",
             "TEST_FOCUS": test_focus(self.environment),
+            "LABEL_FILTER": label_filter(self.environment),
             "TESTS_ENABLED": "true" if self.declared.tests.enabled else "false",
         }
         if self.declared.gate is not Gate.OFF:
@@ -298,6 +342,7 @@ class CiEnvironment(Component):
                 "reason": self.declared.tests.reason,
                 "scope": self.row.scope.value,
                 "focus": test_focus(self.environment),
+                "labelFilter": label_filter(self.environment),
             },
         }
 

@@ -158,7 +158,8 @@ class Cluster(Component):
             mode="User",
             scale_down_mode="Delete",
             **pool(args["worker_pool"], args),
-            opts=self.options(ignore_changes=["count"]),
+            # The autoscaler counts, and upgrades go pool by pool, in their own time.
+            opts=self.options(ignore_changes=["count", "orchestratorVersion"]),
         )
 
     def _kubeconfig(

@@ -19,12 +19,14 @@ class GithubEnvironmentArgs(TypedDict):
     environment: str
     """Name of the environment, as workflows write it. Must not be an Output."""
     reviewer_ids: Sequence[int]
-    """Ids of the users of whom one must approve; at least one. Must not be an Output."""
+    """Ids of the users of whom one must approve; at least one, none where `unattended`. Must not be an Output."""
     wait_minutes: int
     branches: Sequence[str]
     """Patterns of branches that may deploy; at least one. Must not be an Output."""
     variables: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Variables by name. Default: none. The names must not be Outputs."""
+    unattended: NotRequired[bool]
+    """Whether workflows run without approval, as one that only reads may. Default: no. Must not be an Output."""
     secrets: NotRequired[Mapping[str, pulumi.Input[str]]]
     """Secrets by name; GitHub never shows them again. Default: none. The names must not be Outputs."""
 
@@ -35,7 +37,7 @@ class GithubEnvironment(Component):
     Resources: a `RepositoryEnvironment`; a `RepositoryEnvironmentDeploymentPolicy` per branch pattern; an
     `ActionsEnvironmentVariable` per variable; an `ActionsEnvironmentSecret` per secret.
 
-    Refuses: an environment without reviewers or without branch patterns, review of one's own run, a bypass for
+    Refuses: an environment without reviewers (unless it is unattended) or without branch patterns, review of one's own run, a bypass for
     administrators, empty variables (GitHub drops them, and a test filter that is empty is a syntax error).
     Repository-wide variables and secrets are deliberately absent: every value belongs to one environment.
     """
@@ -48,16 +50,19 @@ class GithubEnvironment(Component):
 
     def __init__(self, name: str, args: GithubEnvironmentArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, args, opts)
-        if not args["reviewer_ids"] or not args["branches"]:
-            message = f"GithubEnvironment `{name}` needs at least one reviewer and one branch pattern"
+        attended = not args.get("unattended", False)
+        if bool(args["reviewer_ids"]) is not attended or not args["branches"]:
+            people = "at least one reviewer" if attended else "no reviewer"
+            message = f"GithubEnvironment `{name}` needs {people} and at least one branch pattern"
             raise ValueError(message)
         environment = github.RepositoryEnvironment(
             self.child_name(),
             repository=args["repository"],
             environment=named("github_environment", args["environment"]),
-            reviewers=[{"users": list(args["reviewer_ids"])}],
+            reviewers=[{"users": list(args["reviewer_ids"])}] if attended else None,
             wait_timer=args["wait_minutes"],
-            prevent_self_review=True,
+            # GitHub keeps this with the reviewers, so without them it would read as a change for ever.
+            prevent_self_review=attended,
             can_admins_bypass=False,
             deployment_branch_policy={"protected_branches": False, "custom_branch_policies": True},
             opts=self.options(),

@@ -9,23 +9,36 @@ from components.base import Component
 from components.budget import Budget
 from components.directory import Directory
 from components.github_environment import GithubEnvironment
-from components.grants import Grant
+from components.grants import Grant, grant
 from components.identity import Identity
 from components.key_vault import KeyVault
 from components.machine import ADMINISTRATOR, Machine, marketplace_image
 from components.network import Network
-from components.roles import DEPLOY_ACTIONS, DEPLOY_NOT_ACTIONS, delegation_condition
+from components.published_secret import PublishedSecret, published_secret
+from components.roles import (
+    BOOT_TAGGER,
+    DEPLOY_ACTIONS,
+    DEPLOY_NOT_ACTIONS,
+    POWER_ACTIONS,
+    POWER_OPERATOR,
+    PUBLISHER,
+    TAG_ACTIONS,
+    delegation_condition,
+)
 from virtci.boot.cloud_config import runner_boot_text
 from virtci.core.environments import ROWS, Environment
 from virtci.core.lifetimes import Lifetime
-from virtci.core.names import assignment_id
+from virtci.core.names import assignment_id, registration_secret
 from virtci.core.oidc import subjects
 from virtci.core.roles import role_definition_id
 from virtci.core.tags import TagSet, tags
 from virtci.settings.models import RUNNERS_SUBNET, Hub, Settings
 
+NOT_REGISTERED = "none"
 SHARED = "shared"
 DEPLOY = "deploy"
+DRIFT = "drift"
+"""The environment of the scheduled check, which only reads and waits for nobody."""
 
 
 class SharedHubArgs(TypedDict):
@@ -40,9 +53,10 @@ class SharedHubArgs(TypedDict):
 class SharedHub(Component):
     """The hub: network, vault, log workspace, runners, and the identities that deploy the fleet.
 
-    Resources: the resource group; a log `Workspace`; `Network`; `KeyVault`; a `Machine` and an `Identity` per runner;
-    the identities `deploy` and `preview` with their roles; two `RoleDefinition`s, for the machines that publish a
-    kubeconfig and for the deploy workflow; the GitHub environment `deploy`.
+    Resources: the resource group; a log `Workspace`; `Network`; `KeyVault`; for each runner a `Machine`, an `Identity`
+    and the vault `Secret` through which it gets its registration; the identities `deploy` and `preview` with their
+    roles; four `RoleDefinition`s: publish a kubeconfig, start and stop one's own compute, write tags on one's own
+    machine, deploy; the GitHub environment `deploy`.
 
     Refuses: Owner and Contributor for anybody. The deploy identity may write the resource types of this project,
     may not purge a vault or read secrets, and may assign only the roles that the fleet uses, to identities only.
@@ -71,14 +85,16 @@ class SharedHub(Component):
         workspace = self._workspace()
         network = self._network()
         vault = self._vault(network, workspace)
-        publisher = self._publisher_role()
-        identities = self._identities(publisher)
+        self.roles = self._given_roles()
+        identities = self._identities()
         runners = [self._runner(runner, network, vault) for runner in self.hub.runners.names]
         self.outputs = {
             "network": {
                 "resourceId": network.resource_id,
                 "subnetResourceIds": network.subnet_resource_ids,
                 "egressAddress": network.egress_address,
+                "addressSpace": str(self.hub.network.address_space),
+                "subnetRanges": {name: str(subnet) for name, subnet in self.hub.network.subnets.items()},
             },
             "vault": {
                 "name": vault.name,
@@ -88,7 +104,7 @@ class SharedHub(Component):
             },
             "workspaceId": workspace.id,
             "identities": identities,
-            "roles": {"kubeconfigPublisher": publisher.id},
+            "roles": {name: role.id for name, role in self.roles.items()},
             "machines": runners,
             "runnerLabels": ["self-hosted", *self.hub.runners.labels],
         }
@@ -141,14 +157,31 @@ class SharedHub(Component):
             self.options(),
         )
 
-    def _publisher_role(self) -> authorization.RoleDefinition:
-        """A built-in role that can set a secret can also read and delete it; this one can only set."""
-        return self._role(
+    def _given_roles(self) -> dict[str, authorization.RoleDefinition]:
+        """The custom roles that machines and workflows get, by their names in the output contract.
+
+        The built-in ones do more: who can set a secret can also read and delete it, who can start a machine can also
+        change it, who can tag can also deploy.
+        """
+        publisher = self._role(
             "publisher",
-            "virt-ci kubeconfig publisher",
+            PUBLISHER,
             "Sets the value of a secret and nothing else.",
             {"data_actions": ["Microsoft.KeyVault/vaults/secrets/setSecret/action"], "actions": []},
         )
+        operator = self._role(
+            "power",
+            POWER_OPERATOR,
+            "Sees, starts and stops a machine or a cluster, and changes nothing of it.",
+            {"actions": list(POWER_ACTIONS)},
+        )
+        tagger = self._role(
+            "tagger",
+            BOOT_TAGGER,
+            "Reads and writes the tags of a resource and nothing else.",
+            {"actions": list(TAG_ACTIONS)},
+        )
+        return {"kubeconfigPublisher": publisher, "powerOperator": operator, "bootTagger": tagger}
 
     def _role(
         self, suffix: str, role_name: str, description: str, permission: authorization.PermissionArgsDict
@@ -166,7 +199,7 @@ class SharedHub(Component):
             opts=self.options(),
         )
 
-    def _identities(self, publisher: authorization.RoleDefinition) -> dict[str, Any]:
+    def _identities(self) -> dict[str, Any]:
         repository = self.directory.repositories[self.hub.infrastructure_repository]
         deploy_role = self._role(
             "deploy",
@@ -179,7 +212,7 @@ class SharedHub(Component):
             role="Role Based Access Control Administrator",
             role_definition_id=self._built_in("Role Based Access Control Administrator"),
             scope=scope,
-            condition=publisher.id.apply(delegation_condition),
+            condition=pulumi.Output.all(*(role.id for role in self.roles.values())).apply(delegation_condition),
         )
         grants = {
             DEPLOY: (
@@ -190,9 +223,14 @@ class SharedHub(Component):
                 ("read", Grant(role="Reader", role_definition_id=self._built_in("Reader"), scope=scope)),
             ),
         }  # fmt: skip
-        contexts = {DEPLOY: f"environment:{DEPLOY}", "preview": "pull_request"}
-        self._deploy_environment(repository.name)
-        return {who: self._identity(who, subjects(repository, contexts[who]), grants[who]) for who in contexts}
+        drift = subjects(repository, f"environment:{DRIFT}")
+        trusted = {
+            DEPLOY: subjects(repository, f"environment:{DEPLOY}"),
+            "preview": subjects(repository, "pull_request") | {f"{DRIFT}-{form}": drift[form] for form in drift},
+        }
+        self._environment(DEPLOY, repository.name)
+        self._environment(DRIFT, repository.name, unattended=True)
+        return {who: self._identity(who, trusted[who], grants[who]) for who in trusted}
 
     def _identity(self, who: str, trusted: dict[str, str], grants: tuple[tuple[str, Grant], ...]) -> dict[str, Any]:
         identity = Identity(
@@ -209,17 +247,19 @@ class SharedHub(Component):
         )
         return {"clientId": identity.client_id, "principalId": identity.principal_id, "subjects": trusted}
 
-    def _deploy_environment(self, repository: str) -> None:
+    def _environment(self, name: str, repository: str, *, unattended: bool = False) -> None:
         """Made here because GitHub makes an environment without protection when a workflow first names it."""
         protection = self.hub.protection
+        reviewers = () if unattended else protection.reviewers
         GithubEnvironment(
-            self.child_name("deploy-environment"),
+            self.child_name(f"{name}-environment"),
             {
                 "repository": repository,
-                "environment": DEPLOY,
-                "reviewer_ids": [self.directory.users[login] for login in protection.reviewers],
-                "wait_minutes": protection.wait_minutes,
+                "environment": name,
+                "reviewer_ids": [self.directory.users[login] for login in reviewers],
+                "wait_minutes": 0 if unattended else protection.wait_minutes,
                 "branches": protection.branches,
+                "unattended": unattended,
             },
             self.options(),
         )
@@ -255,6 +295,7 @@ class SharedHub(Component):
             },
             self.options(),
         )
+        self._runner_grants(runner, identity, machine, vault)
         return {
             "name": machine.name,
             "role": "runner",
@@ -267,6 +308,26 @@ class SharedHub(Component):
             "lifetime": settings.lifetime.value,
         }
 
+    def _runner_grants(self, runner: str, identity: Identity, machine: Machine, vault: KeyVault) -> None:
+        """A runner reads its own registration and says on its own machine how its boot goes."""
+        registration = published_secret(
+            self,
+            f"{runner}-registration",
+            PublishedSecret(
+                name=registration_secret(runner),
+                vault_name=vault.name,
+                resource_group_name=self.group.name,
+                tags=self.runner_tags,
+                placeholder=NOT_REGISTERED,
+                content_type="text/plain",
+            ),
+        )
+        user = "Key Vault Secrets User"
+        reads = Grant(role=user, role_definition_id=self._built_in(user), scope=registration.id)
+        grant(self, f"{runner}-reads-registration", identity.principal_id, reads)
+        tags = Grant(role=BOOT_TAGGER, role_definition_id=self.roles["bootTagger"].id, scope=machine.resource_id)
+        grant(self, f"{runner}-tags-boot", identity.principal_id, tags)
+
     def _built_in(self, role: str) -> str:
         return role_definition_id(self.settings.subscription, role)
 
@@ -276,8 +337,10 @@ def needs_vault(subnet: str) -> bool:
     return subnet == RUNNERS_SUBNET or ROWS[Environment(subnet)].compute == "machine"
 
 
-def fleet_budget(settings: Settings, stack: str, opts: pulumi.ResourceOptions) -> Budget:
-    """The budget of a stack."""
+def fleet_budget(settings: Settings, stack: str, opts: pulumi.ResourceOptions) -> Budget | None:
+    """The budget of a stack; none where it declares nothing that is paid for."""
+    if not settings.budget:
+        return None
     return Budget(
         "budget",
         {

@@ -9,12 +9,13 @@ import pulumi_tls as tls
 from pulumi_azure_native import compute, devtestlab, keyvault, network
 
 from components.base import Component
+from virtci.boot.render import LIMIT
+from virtci.core import boot_tags
 from virtci.core.lifetimes import SCHEDULES, Lifetime
 from virtci.core.names import named, shutdown_schedule, ssh_key_secret
 from virtci.core.sizes import size
 
 ADMINISTRATOR = "azureuser"
-BOOT_TEXT_LIMIT = 64 * 1024
 
 
 class GalleryImage(TypedDict):
@@ -49,7 +50,7 @@ class MachineArgs(TypedDict):
     subnet_id: pulumi.Input[str]
     identity_id: pulumi.Input[str]
     """User-assigned identity that the machine acts as."""
-    boot_text: str
+    boot_text: pulumi.Input[str]
     """cloud-config; a changed text replaces the machine, because it is read at the first boot only."""
     vault_name: pulumi.Input[str]
     vault_resource_group_name: pulumi.Input[str]
@@ -64,8 +65,8 @@ class Machine(Component):
     """A Linux machine without a public address, reachable by its own SSH key only.
 
     Resources: a `PrivateKey` (ED25519) whose private half goes into a vault `Secret`; a `NetworkInterface`; a
-    `VirtualMachine` with boot diagnostics in managed storage, whose disk and interface are deleted with it; a
-    `GlobalSchedule` for the daily shutdown where the lifetime class says so.
+    `VirtualMachine` with boot diagnostics in managed storage, whose disk is deleted with it and whose interface waits
+    for the next one; a `GlobalSchedule` for the daily shutdown where the lifetime class says so.
 
     Refuses: public addresses, passwords, a security profile (Trusted Launch would take the hypervisor away from the
     dom0 image), extensions, automatic upgrades of a special kernel, boot texts above the platform's 64 KiB.
@@ -89,9 +90,6 @@ class Machine(Component):
 
     def __init__(self, name: str, args: MachineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, args, opts)
-        if len(args["boot_text"].encode()) > BOOT_TEXT_LIMIT:
-            message = f"Machine `{name}`: the boot text has more than {BOOT_TEXT_LIMIT} bytes"
-            raise ValueError(message)
         key, secret = self._ssh_key(args)
         interface = self._interface(args)
         machine = self._virtual_machine(args, key, interface)
@@ -161,11 +159,11 @@ class Machine(Component):
             tags=args["tags"],
             hardware_profile={"vm_size": args["size"]},
             identity={"type": "UserAssigned", "user_assigned_identities": [args["identity_id"]]},
-            network_profile={"network_interfaces": [{"id": interface.id, "primary": True, "delete_option": "Delete"}]},
+            network_profile={"network_interfaces": [{"id": interface.id, "primary": True, "delete_option": "Detach"}]},
             os_profile={
                 "computer_name": name,
                 "admin_username": ADMINISTRATOR,
-                "custom_data": pulumi.Output.secret(base64.b64encode(args["boot_text"].encode()).decode()),
+                "custom_data": pulumi.Output.secret(args["boot_text"]).apply(encoded),
                 "allow_extension_operations": False,
                 "linux_configuration": {
                     "disable_password_authentication": True,
@@ -197,6 +195,8 @@ class Machine(Component):
                     "storageProfile.imageReference",
                 ],
                 delete_before_replace=True,
+                # The machine writes these itself, at every boot.
+                ignore_changes=[f"tags.{name}" for name in boot_tags.NAMES],
             ),
         )
 
@@ -215,6 +215,15 @@ class Machine(Component):
             notification_settings={"status": "Disabled"},
             opts=self.options(),
         )
+
+
+def encoded(boot_text: str) -> str:
+    """A boot text as custom data. Raises `ValueError` above what the platform takes."""
+    content = boot_text.encode()
+    if len(content) > LIMIT:
+        message = f"the boot text has {len(content)} bytes; the platform takes {LIMIT}"
+        raise ValueError(message)
+    return base64.b64encode(content).decode()
 
 
 def gallery_image(image_id: str) -> GalleryImage:

@@ -1,10 +1,25 @@
-"""What the deploy identity may do: the resource types of this project, and nothing that reads a secret.
+"""The custom roles of the fleet: publishing, power, boot tags; and deploying, without anything that reads a secret.
 
 Action names: Azure resource provider operations (azure-docs, role-based-access-control/resource-provider-operations).
 """
 
+from collections.abc import Iterable
+
 from virtci.core.tables import table
 
+PUBLISHER = "virt-ci kubeconfig publisher"
+POWER_OPERATOR = "virt-ci power operator"
+BOOT_TAGGER = "virt-ci boot tagger"
+POWER_ACTIONS = (
+    "Microsoft.Compute/virtualMachines/read",
+    "Microsoft.Compute/virtualMachines/instanceView/read",
+    "Microsoft.Compute/virtualMachines/start/action",
+    "Microsoft.Compute/virtualMachines/deallocate/action",
+    "Microsoft.ContainerService/managedClusters/read",
+    "Microsoft.ContainerService/managedClusters/start/action",
+    "Microsoft.ContainerService/managedClusters/stop/action",
+)
+TAG_ACTIONS = ("Microsoft.Resources/tags/read", "Microsoft.Resources/tags/write")
 DEPLOY_ACTIONS = (
     "Microsoft.Resources/subscriptions/resourceGroups/*",
     "Microsoft.Compute/virtualMachines/*",
@@ -43,13 +58,15 @@ DELEGATED_ROLES = (
 )
 
 
-def delegation_condition(publisher_role_id: str) -> str:
+def delegation_condition(custom_role_ids: Iterable[str]) -> str:
     """The condition under which the deploy identity may assign roles: these, and to service principals only.
+
+    The built-in ones are `DELEGATED_ROLES`; the custom ones are those that environments and runners get.
 
     Without it, whoever can assign roles can make himself Owner.
     """
     guids = [table("roles")["roles"][role] for role in DELEGATED_ROLES]
-    guids.append(publisher_role_id.rsplit("/", 1)[-1])
+    guids += [role_id.rsplit("/", 1)[-1] for role_id in custom_role_ids]
     return " AND ".join(_restricted(action, attribute, guids) for action, attribute in _ACTIONS)
 
 

@@ -26,8 +26,9 @@ def faults(fleet: Fleet, settings: Settings) -> Iterator[Fault]:
         shares = ", ".join(f"{cost.what} {cost.expected:.0f}" for cost in largest)
         yield Fault(f"USD {expected:.2f} are expected a month ({shares}, …)", f"USD {limit:.0f} a month", FIX)
     budgets = fleet.of(BUDGET)
-    if not budgets:
-        yield Fault("it declares no budget", "every stack has one that warns", "declare components.budget.Budget")
+    if not budgets and (found.costs or found.by_usage or found.unpriced):
+        rule = "every stack that costs something has one that warns"
+        yield Fault("it declares no budget", rule, "declare components.budget.Budget")
     for budget in budgets:
         amount = at(budget.properties, "amount")
         if amount != limit:

@@ -1,13 +1,15 @@
-"""Federated credentials: pull requests read, and nothing else."""
+"""Federated credentials: pull requests and workflows that nobody approves read, and nothing else."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pulumi_policy import Severity
 
 from policies.common import Fault, Fleet, Settings, at, shown, stack_policy
 from policies.federated_credential import is_pull_request
+from policies.github_protection import UNATTENDED
 from policies.kinds import ASSIGNMENT, CREDENTIAL, IDENTITY
 from virtci.core.inventory import UNKNOWN
+from virtci.core.oidc import environment_of
 from virtci.core.tables import table
 
 
@@ -20,24 +22,35 @@ def faults(fleet: Fleet, settings: Settings) -> Iterator[Fault]:
     guids = {table("roles")["roles"][name] for name in settings["roles"]}
     for credential in fleet.of(CREDENTIAL):
         subject = at(credential.properties, "subject")
-        if not is_pull_request(subject) and subject is not UNKNOWN:
+        if not is_unreviewed(subject, settings["unattended"]):
             continue
+        who = "pull requests" if subject is UNKNOWN or is_pull_request(subject) else "unattended workflows"
         for identity in fleet.sources(credential, "resourceName", IDENTITY):
             for assignment in fleet.users(identity, "principalId", ASSIGNMENT):
                 role = at(assignment.properties, "roleDefinitionId")
                 if str(role).rsplit("/", 1)[-1] not in guids:
                     yield Fault(
-                        f"it gives {shown(role)} to {identity.name}, which pull requests act as",
-                        f"pull requests have {', '.join(settings['roles'])} only",
+                        f"it gives {shown(role)} to {identity.name}, which {who} act as",
+                        f"{who} have {', '.join(settings['roles'])} only",
                         "give the role to the identity of an environment",
                         assignment,
                     )
 
 
+def is_unreviewed(subject: object, unattended: Sequence[str]) -> bool:
+    """Whether nobody has approved what acts with the subject; one that is not known could be any."""
+    if subject is UNKNOWN or is_pull_request(subject):
+        return True
+    return isinstance(subject, str) and environment_of(subject) in unattended
+
+
 POLICY = stack_policy(
     "federated-pull-request",
-    "Identities that pull requests act as can only read.",
+    "Identities that pull requests or unattended workflows act as can only read.",
     faults,
     Severity.CRITICAL,
-    settings={"roles": {"type": "array", "items": {"type": "string"}, "default": ["Reader"]}},
+    settings={
+        "roles": {"type": "array", "items": {"type": "string"}, "default": ["Reader"]},
+        "unattended": UNATTENDED,
+    },
 )

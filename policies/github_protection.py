@@ -1,4 +1,4 @@
-"""GitHub environments: somebody else approves, administrators included."""
+"""GitHub environments: somebody else approves, administrators included; unattended ones only read."""
 
 from collections.abc import Iterator
 
@@ -8,17 +8,23 @@ from policies.common import Fault, Settings, at, each, must_be, resource_policy,
 from policies.kinds import GITHUB_ENVIRONMENT
 from virtci.core.inventory import UNKNOWN, Resource
 
+UNATTENDED = {"type": "array", "items": {"type": "string"}, "default": ["drift"]}
+"""Environments whose workflows run without approval; `federated-pull-request` lets their identities only read."""
+
 
 def faults(resource: Resource, settings: Settings) -> Iterator[Fault]:
     """Protects secrets and cloud identities of an environment from a single person."""
-    found, least = resource.properties, int(settings["reviewers"])
+    found = resource.properties
+    attended = at(found, "environment") not in settings["unattended"]
+    least = int(settings["reviewers"]) if attended else 0
     people = {
         (key, who) for group in each(found, "reviewers") for key in ("users", "teams") for who in each(group, key)
     }
     count = sum(who is not UNKNOWN for _, who in people)
     if count < least:
         yield Fault(f"it has {count} known reviewers", f"at least {least}", "add reviewers in the stack file")
-    yield from must_be(found, "preventSelfReview", [True], "nobody approves an own run")
+    if attended:
+        yield from must_be(found, "preventSelfReview", [True], "nobody approves an own run")
     yield from must_be(found, "canAdminsBypass", [False], "administrators wait as well")
     modes = [at(found, f"deploymentBranchPolicy.{key}") for key in ("protectedBranches", "customBranchPolicies")]
     if sorted(map(str, modes)) != ["False", "True"]:
@@ -33,5 +39,5 @@ POLICY = resource_policy(
     (GITHUB_ENVIRONMENT,),
     faults,
     Severity.HIGH,
-    settings={"reviewers": {"type": "number", "default": 1}},
+    settings={"reviewers": {"type": "number", "default": 1}, "unattended": UNATTENDED},
 )

@@ -25,13 +25,38 @@ GITHUB_VARIABLE = "github:index/actionsEnvironmentVariable:ActionsEnvironmentVar
 GITHUB_SECRET = "github:index/actionsEnvironmentSecret:ActionsEnvironmentSecret"  # noqa: S105  a type, not a secret
 KEY_PAIR = "tls:index/privateKey:PrivateKey"
 
+RBAC = "kubernetes:rbac.authorization.k8s.io/v1"
+ADMISSION = "kubernetes:admissionregistration.k8s.io/v1"
+NAMESPACE = "kubernetes:core/v1:Namespace"
+NAMESPACE_PATCH = "kubernetes:core/v1:NamespacePatch"
+CONFIG_MAP = "kubernetes:core/v1:ConfigMap"
+SERVICE = "kubernetes:core/v1:Service"
+SERVICE_ACCOUNT = "kubernetes:core/v1:ServiceAccount"
+DEPLOYMENT = "kubernetes:apps/v1:Deployment"
+DEFINITION = "kubernetes:apiextensions.k8s.io/v1:CustomResourceDefinition"
+PRIORITY_CLASS = "kubernetes:scheduling.k8s.io/v1:PriorityClass"
+CLUSTER_ROLE = f"{RBAC}:ClusterRole"
+CLUSTER_ROLE_BINDING = f"{RBAC}:ClusterRoleBinding"
+NAMESPACE_ROLE = f"{RBAC}:Role"
+ROLE_BINDING = f"{RBAC}:RoleBinding"
+ADMISSION_POLICY = f"{ADMISSION}:ValidatingAdmissionPolicy"
+ADMISSION_BINDING = f"{ADMISSION}:ValidatingAdmissionPolicyBinding"
+KUBEVIRT = "kubernetes:kubevirt.io/v1:KubeVirt"
+NAMESPACED = (CONFIG_MAP, SERVICE, SERVICE_ACCOUNT, DEPLOYMENT, NAMESPACE_ROLE, ROLE_BINDING, KUBEVIRT)
+IN_CLUSTERS = (
+    *NAMESPACED, NAMESPACE, NAMESPACE_PATCH, DEFINITION, PRIORITY_CLASS, CLUSTER_ROLE, CLUSTER_ROLE_BINDING,
+    ADMISSION_POLICY, ADMISSION_BINDING,
+)  # fmt: skip
+"""Every type that is declared inside a cluster. Pods come from Deployments only: other kinds that make them would have
+to be read by the rules on pods first."""
+
 TAGGABLE = (
     GROUP, WORKSPACE, NETWORK, SECURITY_GROUP, INTERFACE, NAT_GATEWAY, PUBLIC_ADDRESS, VAULT, SECRET, MACHINE, SCHEDULE,
     IDENTITY, CLUSTER, POOL,
 )  # fmt: skip
 KNOWN = (
     *TAGGABLE, DIAGNOSTICS, CREDENTIAL, ASSIGNMENT, ROLE, BUDGET, GITHUB_ENVIRONMENT, GITHUB_BRANCHES, GITHUB_VARIABLE,
-    GITHUB_SECRET, KEY_PAIR,
+    GITHUB_SECRET, KEY_PAIR, *IN_CLUSTERS,
 )  # fmt: skip
 """Every type that a fleet declares; disks are part of their machines."""
 ENGINE_PREFIXES = ("pulumi:", "virt-ci:")

@@ -72,7 +72,9 @@ POLICY = resource_policy(
                 "Azure Kubernetes Service Cluster User Role", "Azure Kubernetes Service RBAC Cluster Admin",
             ],
         },
-        "customRoles": {"type": "array", "items": {"type": "string"}, "default": ["virt-ci deploy", "virt-ci kubeconfig publisher"]},
+        "customRoles": {"type": "array", "items": {"type": "string"}, "default": [
+            "virt-ci deploy", "virt-ci kubeconfig publisher", "virt-ci power operator", "virt-ci boot tagger",
+        ]},
         "subscriptionRoles": {"type": "array", "items": {"type": "string"}, "default": ["Reader", CAN_ASSIGN, "virt-ci deploy"]},
     },
 )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Machines: disks and interfaces go when the machine goes."""
+"""Machines: disks go when the machine goes, declared interfaces do not."""
 
 from collections.abc import Iterator
 
@@ -7,21 +7,28 @@ from pulumi_policy import Severity
 from policies.common import Fault, Settings, each, must_be, resource_policy
 from virtci.core.inventory import MACHINE, Resource
 
-LISTS = ("networkProfile.networkInterfaces", "storageProfile.dataDisks")
+DATA_DISKS = "storageProfile.dataDisks"
+INTERFACES = "networkProfile.networkInterfaces"
 
 
 def faults(resource: Resource, _: Settings) -> Iterator[Fault]:
-    """Protects from disks that are paid for, and hold data, long after their machine."""
+    """Protects from disks that are paid for, and hold data, long after their machine.
+
+    An interface is a resource of its own here: deleted behind the program's back, it would be missing when a machine
+    is replaced.
+    """
     fix = "set it to Delete; the platform's default leaves them behind"
     yield from must_be(resource.properties, "storageProfile.osDisk.deleteOption", ["Delete"], fix)
-    for path in LISTS:
-        for index, item in enumerate(each(resource.properties, path)):
-            yield from must_be(item, "deleteOption", ["Delete"], fix, f"{path}[{index}].")
+    for index, disk in enumerate(each(resource.properties, DATA_DISKS)):
+        yield from must_be(disk, "deleteOption", ["Delete"], fix, f"{DATA_DISKS}[{index}].")
+    stays = "set it to Detach; the stack deletes the interface itself"
+    for index, interface in enumerate(each(resource.properties, INTERFACES)):
+        yield from must_be(interface, "deleteOption", ["Detach"], stays, f"{INTERFACES}[{index}].")
 
 
 POLICY = resource_policy(
     "vm-delete-with-machine",
-    "Disks and interfaces of a machine are deleted with it.",
+    "Disks of a machine are deleted with it, declared interfaces are not.",
     (MACHINE,),
     faults,
     Severity.MEDIUM,

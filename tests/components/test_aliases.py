@@ -4,7 +4,7 @@ import pulumi
 from pulumi_azure_native import resources
 
 from components.aliases import drop_version_aliases, is_version_alias
-from tests.fleet import STACKS, fleet
+from tests.committed import STACKS, fleet
 from tests.recorder import Recorder, Registration, record
 
 GROUP = "azure-native:resources:ResourceGroup"

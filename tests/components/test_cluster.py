@@ -1,6 +1,6 @@
 """The cluster: no public API, Entra identities only, workers that may go to nothing."""
 
-from tests.fleet import fleet
+from tests.committed import fleet
 
 CLUSTER = fleet("test").one("azure-native:containerservice:ManagedCluster")
 WORKERS = fleet("test").one("azure-native:containerservice:AgentPool")

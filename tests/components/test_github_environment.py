@@ -3,10 +3,11 @@
 import pytest
 
 from components.github_environment import GithubEnvironment, GithubEnvironmentArgs
-from tests.fleet import fleet
+from tests.committed import fleet
 from tests.recorder import Recorder, record
 
 ENVIRONMENT = "github:index/repositoryEnvironment:RepositoryEnvironment"
+CREDENTIAL = "azure-native:managedidentity:FederatedIdentityCredential"
 VARIABLE = "github:index/actionsEnvironmentVariable:ActionsEnvironmentVariable"
 SECRET = "github:index/actionsEnvironmentSecret:ActionsEnvironmentSecret"
 ENVIRONMENTS = {"dev": "dev", "test-mshv": "test", "test-kvm": "test", "test-emulation": "test"}
@@ -94,16 +95,34 @@ def test_a_deployment_policy_is_made_for_every_branch_pattern() -> None:
     assert [item.inputs["branchPattern"] for item in found] == ["main", "release/*"]
 
 
-def test_the_deploy_environment_is_protected_before_a_workflow_can_name_it() -> None:
-    found = fleet("hub").one(ENVIRONMENT).inputs
+def test_the_environments_of_our_own_workflows_are_protected_before_a_workflow_can_name_them() -> None:
+    found = {item.inputs["environment"]: item.inputs for item in fleet("hub").all(ENVIRONMENT)}
 
-    assert (found["repository"], found["environment"]) == ("virt-ci", "deploy")
-    assert found["canAdminsBypass"] is False
+    assert set(found) == {"deploy", "drift"}
+    assert all(item["repository"] == "virt-ci" and item["canAdminsBypass"] is False for item in found.values())
+    assert [len(group["users"]) for group in found["deploy"]["reviewers"]] == [2]
+    assert ("reviewers" in found["drift"], found["drift"]["preventSelfReview"]) == (False, False)
+
+
+def test_only_the_identity_that_reads_trusts_the_environment_without_approval() -> None:
+    trusted = {item.inputs["subject"] for item in fleet("hub").all(CREDENTIAL) if "drift" in item.inputs["subject"]}
+    owners = {item.inputs["resourceName"] for item in fleet("hub").all(CREDENTIAL) if item.inputs["subject"] in trusted}
+
+    assert (len(trusted), owners) == (2, {"virt-ci-preview"})
+
+
+def test_an_unattended_environment_takes_no_reviewers_but_keeps_the_rest_of_its_protection() -> None:
+    found = recorded(unattended=True, reviewer_ids=[]).one(ENVIRONMENT).inputs
+
+    assert "reviewers" not in found
+    assert (found["canAdminsBypass"], found["deploymentBranchPolicy"]["customBranchPolicies"]) == (False, True)
+    with pytest.raises(ValueError, match="needs no reviewer"):
+        recorded(unattended=True)
 
 
 @pytest.mark.parametrize("missing", [{"reviewer_ids": []}, {"branches": []}])
 def test_an_environment_without_protection_is_refused(missing: dict[str, object]) -> None:
-    with pytest.raises(ValueError, match="at least one reviewer and one branch pattern"):
+    with pytest.raises(ValueError, match="at least one reviewer and at least one branch pattern"):
         recorded(**missing)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from components.identity import Identity
-from tests.fleet import STACKS, fleet
+from tests.committed import STACKS, fleet
 from tests.recorder import Recorder, record
 from virtci.core.oidc import environment_of
 

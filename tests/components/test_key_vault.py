@@ -1,6 +1,8 @@
 """The vault: closed, recoverable, audited, and open to each identity for its own secret only."""
 
-from tests.fleet import PUBLISHER, STACKS, fleet
+import pytest
+
+from tests.committed import ROLES, STACKS, fleet
 
 VAULT = "azure-native:keyvault:Vault"
 ASSIGNMENT = "azure-native:authorization:RoleAssignment"
@@ -63,29 +65,88 @@ def test_the_keys_are_ed25519() -> None:
     assert algorithms == {"ED25519"}
 
 
-def test_a_machine_may_set_its_own_kubeconfig_and_nothing_else_in_the_vault() -> None:
-    grants = [
-        item.inputs
-        for item in fleet("dev").all(ASSIGNMENT)
-        if item.inputs["principalId"] == "principal-of-dev-machine-identity"
+def rights(stack: str, principal: str) -> dict[str, str]:
+    """What a principal may do: the id of the role by the resource that it is given on."""
+    return {
+        item.inputs["scope"].rsplit("/", 1)[-1]: item.inputs["roleDefinitionId"].rsplit("/", 1)[-1]
+        for item in fleet(stack).all(ASSIGNMENT)
+        if item.inputs["principalId"] == principal
+    }
+
+
+def test_a_machine_may_set_its_own_kubeconfig_and_tag_itself_and_nothing_else() -> None:
+    assert rights("dev", "principal-of-dev-machine-identity") == {
+        "dev-kubeconfig": ROLES["kubeconfigPublisher"],
+        "dev-machine": ROLES["bootTagger"],
+    }
+
+
+def test_a_runner_may_read_its_own_registration_and_tag_itself_and_nothing_else() -> None:
+    runner = "hub-kubevirt-gh-actions-runner-2"
+    found = rights("hub", f"principal-of-{runner}-identity")
+
+    assert found == {f"{runner}-registration": SECRETS_USER, runner: "hub-tagger-role"}
+
+
+def test_an_environment_may_read_its_own_secrets_and_wake_and_park_its_own_machine_only() -> None:
+    assert rights("dev", "principal-of-dev-identity") == {
+        "dev-kubeconfig": SECRETS_USER,
+        "dev-machine-ssh-secret": SECRETS_USER,
+        "dev-machine": ROLES["powerOperator"],
+    }
+
+
+def test_an_environment_on_a_cluster_may_wake_and_park_that_cluster_only() -> None:
+    given = [
+        item.inputs["scope"]
+        for item in fleet("test").all(ASSIGNMENT)
+        if item.inputs["roleDefinitionId"].endswith(ROLES["powerOperator"])
+        and item.inputs["principalId"] == "principal-of-test-kvm-identity"
     ]
 
-    assert [grant["scope"] for grant in grants] == ["/ids/dev-kubeconfig"]
-    assert grants[0]["roleDefinitionId"].endswith(f"/{PUBLISHER}")
+    assert given == ["/ids/test-kvm-cluster"]
 
 
-def test_an_environment_may_read_its_own_kubeconfig_and_ssh_key_only() -> None:
-    grants = [
-        item.inputs
-        for item in fleet("dev").all(ASSIGNMENT)
-        if item.inputs["principalId"] == "principal-of-dev-identity"
-    ]
+@pytest.mark.parametrize(
+    ("role", "actions"),
+    [
+        (
+            "power",
+            [
+                "Microsoft.Compute/virtualMachines/read",
+                "Microsoft.Compute/virtualMachines/instanceView/read",
+                "Microsoft.Compute/virtualMachines/start/action",
+                "Microsoft.Compute/virtualMachines/deallocate/action",
+                "Microsoft.ContainerService/managedClusters/read",
+                "Microsoft.ContainerService/managedClusters/start/action",
+                "Microsoft.ContainerService/managedClusters/stop/action",
+            ],
+        ),
+        ("tagger", ["Microsoft.Resources/tags/read", "Microsoft.Resources/tags/write"]),
+    ],
+)
+def test_the_roles_of_machines_and_workflows_allow_what_they_are_for_and_nothing_else(
+    role: str, actions: list[str]
+) -> None:
+    found = fleet("hub").one("azure-native:authorization:RoleDefinition", f"hub-{role}-role").inputs
 
-    assert sorted(grant["scope"].rsplit("/", 1)[-1] for grant in grants) == [
+    assert found["permissions"] == [{"actions": actions}]
+
+
+def test_secrets_that_others_fill_are_never_updated() -> None:
+    filled = {
+        item.name
+        for stack in STACKS
+        for item in fleet(stack).all("azure-native:keyvault:Secret")
+        if list(item.ignore_changes) == ["properties", "tags"]
+    }
+
+    assert filled == {
+        *(f"hub-kubevirt-gh-actions-runner-{number}-registration" for number in (1, 2, 3)),
         "dev-kubeconfig",
-        "dev-machine-ssh-secret",
-    ]
-    assert all(grant["roleDefinitionId"].endswith(SECRETS_USER) for grant in grants)
+        "test-mshv-kubeconfig",
+        "test-emulation-kubeconfig",
+    }
 
 
 def test_the_set_only_role_cannot_read_or_delete() -> None:

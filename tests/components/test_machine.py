@@ -5,7 +5,7 @@ import base64
 import pytest
 
 from components.machine import Machine, MachineArgs
-from tests.fleet import STACKS, fleet
+from tests.committed import STACKS, fleet
 from tests.recorder import Recorder, Registration, record
 from virtci.core.lifetimes import Lifetime
 
@@ -58,9 +58,9 @@ def test_a_machine_takes_ssh_keys_and_no_password(machine: Registration) -> None
 
 
 @every_machine
-def test_disk_and_interface_go_with_their_machine(machine: Registration) -> None:
+def test_the_disk_goes_with_its_machine_and_the_interface_waits_for_the_next_one(machine: Registration) -> None:
     assert machine.inputs["storageProfile"]["osDisk"]["deleteOption"] == "Delete"
-    assert machine.inputs["networkProfile"]["networkInterfaces"][0]["deleteOption"] == "Delete"
+    assert machine.inputs["networkProfile"]["networkInterfaces"][0]["deleteOption"] == "Detach"
 
 
 @every_machine
@@ -114,5 +114,5 @@ def test_the_shutdown_has_the_one_name_that_the_platform_looks_for() -> None:
 
 
 def test_a_boot_text_above_the_platforms_limit_is_refused() -> None:
-    with pytest.raises(ValueError, match="more than 65536 bytes"):
-        recorded(boot_text="x" * 65537)
+    with pytest.raises(ValueError, match="has 65536 bytes; the platform takes 65535"):
+        recorded(boot_text="x" * 65536)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.fleet import fleet
+from tests.committed import fleet
 
 NSG = "azure-native:network:NetworkSecurityGroup"
 NETWORK = "azure-native:network:VirtualNetwork"

@@ -48,6 +48,8 @@ def outputs() -> dict[str, Any]:
         "network": {
             "resourceId": network,
             "subnetResourceIds": {name: f"{network}/subnets/{name}" for name in ("runners", "dev", "test-kvm")},
+            "addressSpace": "10.60.0.0/16",
+            "subnetRanges": {"runners": "10.60.0.0/24", "dev": "10.60.1.0/24", "test-kvm": "10.60.16.0/22"},
             "egressAddress": "203.0.113.7",
         },
         "vault": {

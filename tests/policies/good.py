@@ -12,6 +12,7 @@ from policies import kinds
 from tests.policies.harness import UNKNOWN, Seed
 from virtci.core.firewall import Rule, rules
 from virtci.core.inventory import CLUSTER, MACHINE, NAT_GATEWAY, POOL, PUBLIC_ADDRESS
+from virtci.core.manifests import POD_SECURITY
 from virtci.core.names import assignment_id
 
 SUBSCRIPTION = "00000000-0000-0000-0000-0000000000a1"
@@ -40,6 +41,7 @@ CONFIG: dict[str, Any] = {
     "cost-budget": {"monthlyUsd": 1000},
     "regions-allowed": {"allowed": ["westus"]},
     "nsg-no-lateral": {"management": ["10.60.0.0/24"]},
+    "kubevirt-gate": {"environment": "dev"},
 }
 
 
@@ -139,7 +141,7 @@ GOOD: dict[str, dict[str, Any]] = {
         vmName="dev-vm",
         hardwareProfile={"vmSize": "Standard_D8s_v5"},
         identity={"type": "UserAssigned", "userAssignedIdentities": [UNKNOWN]},
-        networkProfile={"networkInterfaces": [{"id": UNKNOWN, "primary": True, "deleteOption": "Delete"}]},
+        networkProfile={"networkInterfaces": [{"id": UNKNOWN, "primary": True, "deleteOption": "Detach"}]},
         osProfile={
             "computerName": "dev-vm",
             "adminUsername": "azureuser",
@@ -206,6 +208,57 @@ GOOD: dict[str, dict[str, Any]] = {
     kinds.GITHUB_VARIABLE: {"repository": "name", "environment": "dev", "variableName": "TEST_FOCUS", "value": "(l1hv-new)"},
     kinds.GITHUB_SECRET: {"repository": "name", "environment": "dev", "secretName": "SSH_PRIVATE_KEY", "plaintextValue": UNKNOWN},
     kinds.KEY_PAIR: {"algorithm": "ED25519"},
+    kinds.NAMESPACE: {"metadata": {"name": "kubevirt", "labels": {POD_SECURITY: "privileged"}}},
+    kinds.NAMESPACE_PATCH: {"metadata": {"name": "virt-ci", "labels": {POD_SECURITY: "privileged"}}},
+    kinds.CONFIG_MAP: {"metadata": {"name": "settings", "namespace": "virt-ci"}, "data": {"rules.yaml": "groups: []"}},
+    kinds.SERVICE: {
+        "metadata": {"name": "prometheus", "namespace": "virt-ci"},
+        "spec": {"type": "ClusterIP", "selector": {"app": "prometheus"}, "ports": [{"port": 9090}]},
+    },
+    kinds.SERVICE_ACCOUNT: {"metadata": {"name": "tests", "namespace": "virt-ci"}, "automountServiceAccountToken": False},
+    kinds.DEPLOYMENT: {
+        "metadata": {"name": "prometheus", "namespace": "virt-ci"},
+        "spec": {"template": {"spec": {
+            "serviceAccountName": "prometheus",
+            "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
+            "containers": [{
+                "name": "prometheus", "image": f"registry.example/prometheus@sha256:{'a' * 64}",
+                "env": [{"name": "VIRT_API_IMAGE", "value": f"registry.example/virt-api@sha256:{'b' * 64}"}],
+                "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}},
+                "readinessProbe": {"httpGet": {"path": "/", "port": "web"}},
+                "livenessProbe": {"httpGet": {"path": "/", "port": "web"}},
+                "ports": [{"name": "web", "containerPort": 9090}],
+                "securityContext": {
+                    "allowPrivilegeEscalation": False, "readOnlyRootFilesystem": True, "capabilities": {"drop": ["ALL"]},
+                },
+            }],
+            "volumes": [{"name": "data", "emptyDir": {}}],
+        }}},
+    },
+    kinds.DEFINITION: {"metadata": {"name": "kubevirts.kubevirt.io"}, "spec": {"group": "kubevirt.io"}},
+    kinds.PRIORITY_CLASS: {"metadata": {"name": "critical"}, "value": 1000000000},
+    kinds.CLUSTER_ROLE: {
+        "metadata": {"name": "virt-ci-tests"}, "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}],
+    },
+    kinds.NAMESPACE_ROLE: {
+        "metadata": {"name": "virt-ci-prometheus", "namespace": "kubevirt"},
+        "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get", "list"]}],
+    },
+    kinds.CLUSTER_ROLE_BINDING: {
+        "metadata": {"name": "virt-ci-tests"}, "roleRef": {"kind": "ClusterRole", "name": "virt-ci-tests"},
+        "subjects": [{"kind": "ServiceAccount", "name": "tests", "namespace": "virt-ci"}],
+    },
+    kinds.ROLE_BINDING: {
+        "metadata": {"name": "virt-ci-prometheus", "namespace": "kubevirt"},
+        "roleRef": {"kind": "Role", "name": "virt-ci-prometheus"},
+        "subjects": [{"kind": "ServiceAccount", "name": "prometheus", "namespace": "virt-ci"}],
+    },
+    kinds.ADMISSION_POLICY: {"metadata": {"name": "virt-ci-tests"}, "spec": {"failurePolicy": "Fail"}},
+    kinds.ADMISSION_BINDING: {"metadata": {"name": "virt-ci-tests"}, "spec": {"policyName": "virt-ci-tests"}},
+    kinds.KUBEVIRT: {
+        "metadata": {"name": "kubevirt", "namespace": "kubevirt"},
+        "spec": {"configuration": {"developerConfiguration": {"featureGates": ["HyperVL1VH"]}}},
+    },
 }  # fmt: skip
 
 

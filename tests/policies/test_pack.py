@@ -25,6 +25,7 @@ from virtci.core.inventory import MACHINE
 PACK = Path(registry.__file__).parent
 ROOT = PACK.parent
 STACKS = ("hub", "dev", "test")
+CLUSTER_STACKS = ("dev-kubevirt", "test-mshv-kubevirt", "test-kvm-kubevirt", "test-emulation-kubevirt")
 MODULES = {file.stem for file in PACK.glob("*.py")} - set(registry.HELPERS)
 NAMES = sorted(all_policies())
 SECONDS_TO_START = 10
@@ -61,7 +62,7 @@ def test_every_setting_has_a_type(name: str) -> None:
         assert ("default" in value) != (key in schema.required)
 
 
-@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("stack", [*STACKS, *CLUSTER_STACKS])
 def test_the_configuration_names_policies_and_settings_that_exist(stack: str) -> None:
     """The engine takes a misspelt name without a word."""
     for name, given in configuration(stack).items():
@@ -72,7 +73,7 @@ def test_the_configuration_names_policies_and_settings_that_exist(stack: str) ->
             assert settings <= set(all_policies()[name].config_schema.properties)
 
 
-@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("stack", [*STACKS, *CLUSTER_STACKS])
 def test_the_configuration_has_what_must_be_configured(stack: str) -> None:
     required = {
         (name, key)
@@ -97,6 +98,23 @@ def test_limits_are_those_of_the_stack_file(stack: str) -> None:
         "owner": [content["owner"]],
         "system": [content["system"]],
         "environment": list(content.get("environments", ())) or ["shared"],
+        "stack": [stack],
+    }
+
+
+@pytest.mark.parametrize("stack", CLUSTER_STACKS)
+def test_limits_inside_a_cluster_are_those_of_the_stack_file(stack: str) -> None:
+    """It declares nothing that needs vCPU or costs anything, so it has a share of nothing."""
+    content, config = declared(stack), configuration(stack)
+    kubevirt = content["kubevirt"]
+    assert config["quota"] == {"region": content["region"], "limits": {"cores": 0}}
+    assert config["regions-allowed"]["allowed"] == [content["region"]]
+    assert config["kubevirt-gate"] == {"environment": kubevirt["environment"]}
+    assert all(kubevirt["prometheusImage"].startswith(name) for name in config["kubernetes-images"]["registries"])
+    assert config["tagging"]["allowed"] == {
+        "owner": [content["owner"]],
+        "system": [content["system"]],
+        "environment": [kubevirt["environment"]],
         "stack": [stack],
     }
 

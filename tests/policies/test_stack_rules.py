@@ -73,6 +73,8 @@ CHANGED: list[tuple[str, str, Mapping[str, Any], str]] = [
      "shortcut lets dev reach test-kvm (inbound)"),
     ("federated-pull-request", "trust", {"subject": "repo:owner/name:pull_request"}, "to identity, which pull requests act as"),
     ("federated-pull-request", "trust", {"subject": UNKNOWN}, "to identity, which pull requests act as"),
+    ("federated-pull-request", "trust", {"subject": "repo:owner/name:environment:drift"},
+     "to identity, which unattended workflows act as"),
     ("github-branches", "branch", {"branchPattern": "*"}, "its pattern is `*`"),
     ("github-branches", "branch", {"branchPattern": "**/*"}, "its pattern is `**/*`"),
     ("github-branches", "branch", {"branchPattern": ABSENT}, "its pattern is absent"),

@@ -28,6 +28,8 @@ class NetworkPart(Part):
     resource_id: str = Field(description="ARM id of the virtual network.")
     subnet_resource_ids: dict[str, str] = Field(description="ARM ids of the subnets by environment, and `runners`.")
     egress_address: str = Field(description="Public address from which all machines appear.")
+    address_space: str | None = Field(default=None, description="IPv4 range of the whole network.")
+    subnet_ranges: dict[str, str] = Field(default={}, description="IPv4 ranges of the subnets.")
 
 
 class VaultPart(Part):
@@ -78,7 +80,10 @@ class TestsPart(Part):
     enabled: bool
     reason: str = Field(description="Why the step is off; empty when it is on.")
     scope: TestScope
-    focus: str = Field(min_length=1, description="Ginkgo label expression.")
+    focus: str = Field(min_length=1, description="Ginkgo label expression of the scope.")
+    label_filter: str | None = Field(
+        default=None, min_length=1, description="The whole label filter of the suite: scope and exclusions."
+    )
 
 
 class EnvironmentPart(Part):
@@ -93,6 +98,36 @@ class EnvironmentPart(Part):
     kubeconfig_secret: str = Field(description="Vault secret with the kubeconfig.")
     identity: IdentityPart
     tests: TestsPart
+
+
+class ReadinessPart(Part):
+    """What the nodes of a cluster had when they were measured."""
+
+    ready: bool
+    nodes: tuple[str, ...] = Field(description="Names of the schedulable nodes.")
+    incapable: dict[str, tuple[str, ...]] = Field(description="Why nodes are not ready, by name; empty when all are.")
+    measured_at: str = Field(description="UTC, ISO 8601.")
+
+
+class KubeVirtPart(Part):
+    """KubeVirt in the cluster of one environment."""
+
+    environment: Environment
+    namespace: str
+    version: str
+    registry: str
+    release_digest: str = Field(description="The same in two environments that run the same bytes.")
+    operator_image: str = Field(description="By digest.")
+    gate: Gate = Field(description="The gate that is set.")
+    gate_declared: Gate = Field(description="The gate that was asked for.")
+    fallback: bool = Field(description="The declared gate is off because a node lacks its device.")
+    reason: str = Field(description="Why the gate is as it is.")
+    readiness: ReadinessPart | None = Field(default=None, description="Absent where the gate is declared off.")
+    use_emulation: bool
+    hypervisor: Hypervisor | None = Field(
+        default=None, description="What virtual machines run on; absent when a node starts none."
+    )
+    test_service_account: str = Field(description="Namespace and name; its tokens are asked for at run time.")
 
 
 class Outputs(Part):
@@ -110,3 +145,4 @@ class Outputs(Part):
     clusters: tuple[ClusterPart, ...] = ()
     environments: dict[Environment, EnvironmentPart] = {}
     runner_labels: tuple[str, ...] = ()
+    kubevirt: KubeVirtPart | None = None

@@ -1,0 +1,45 @@
+"""The section of a stack file that is about the inside of a cluster: KubeVirt, its tests' account, its monitoring."""
+
+from typing import Any
+
+import pulumi
+import pulumi_kubernetes as kubernetes
+
+from components.kubevirt import KubeVirt
+from components.monitoring import Monitoring
+from components.suite_account import SuiteAccount
+from virtci.core.cluster_objects import NAMESPACE, TESTS_ACCOUNT
+from virtci.places import ROOT
+from virtci.settings.cluster_access import require_kubeconfig
+from virtci.settings.delivery import read_delivery
+from virtci.settings.models import KubeVirt as Declared
+
+
+def declare_contents(declared: Declared) -> dict[str, Any]:
+    """Declares what runs inside the cluster of one environment and returns the outputs.
+
+    Raises `ProblemsError` when the kubeconfig or the release cannot be used.
+    """
+    environment = declared.environment
+    require_kubeconfig(environment)
+    delivery = read_delivery(ROOT / declared.release)
+    options = pulumi.ResourceOptions(providers=[cluster_provider(environment)])
+    kubevirt = KubeVirt("kubevirt", {"environment": environment, "declared": declared, "delivery": delivery}, options)
+    after = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=[kubevirt]))
+    SuiteAccount("tests", {}, after)
+    Monitoring(
+        "monitoring",
+        {"environment": environment, "choice": kubevirt.choice, "image": declared.prometheus_image},
+        after,
+    )
+    return {"kubevirt": {**kubevirt.outputs, "testServiceAccount": f"{NAMESPACE}/{TESTS_ACCOUNT}"}}
+
+
+def cluster_provider(environment: str) -> kubernetes.Provider:
+    """The provider for the cluster of the kubeconfig that the environment variable names.
+
+    An empty `kubeconfig` keeps the SDK from writing that variable into inputs and state; the provider reads it itself.
+    With an identifier of the cluster, another kubeconfig for it changes nothing. ConfigMaps are changed in place:
+    Prometheus takes up other rules by itself, and a replacement would take them away for a moment.
+    """
+    return kubernetes.Provider("cluster", kubeconfig="", cluster_identifier=environment, enable_config_map_mutable=True)
