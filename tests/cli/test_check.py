@@ -9,6 +9,7 @@ import yaml
 
 from virtci import places
 from virtci.cli import check
+from virtci.places import stacks
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -40,7 +41,8 @@ def spoil(path: Path, key: str, value: object) -> None:
 def test_committed_stack_files_are_good_in_a_rehearsal(capsys: pytest.CaptureFixture[str]) -> None:
     assert virtci("--rehearsal") == 0
     said = capsys.readouterr()
-    assert said.out.splitlines() == ["Pulumi.dev.yaml: good", "Pulumi.hub.yaml: good", "Pulumi.test.yaml: good"]
+    assert said.out.splitlines() == [f"Pulumi.{stack}.yaml: good" for stack in stacks()]
+    assert {"hub", "dev", "test", "dev-kubevirt"} <= set(stacks())
     assert said.err == ""
 
 
@@ -65,7 +67,8 @@ def test_problems_of_all_files_are_shown_beside_the_good_ones(root: Path, capsys
     spoil(root / "Pulumi.test.yaml", "owner", "The Team")
     assert virtci("--rehearsal") == 2
     said = capsys.readouterr()
-    assert said.out == "Pulumi.hub.yaml: good\n"
+    assert "Pulumi.hub.yaml: good\n" in said.out
+    assert "Pulumi.dev.yaml: good\n" not in said.out
     assert "did you mean `region`?" in said.err
     assert "owner = 'The Team'" in said.err
 
@@ -74,7 +77,7 @@ def test_problems_of_all_files_are_shown_beside_the_good_ones(root: Path, capsys
 def test_unknown_stack_is_named_with_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert virtci("prod", "hub", "--rehearsal") == 2
     said = capsys.readouterr()
-    assert "stack `prod` has no file Pulumi.prod.yaml; there are: dev, hub, test" in said.err
+    assert "stack `prod` has no file Pulumi.prod.yaml; there are: dev, dev-kubevirt, hub, test, " in said.err
     assert said.out == "Pulumi.hub.yaml: good\n"
 
 

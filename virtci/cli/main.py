@@ -4,9 +4,39 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from virtci.cli import check, outputs, preflight, rehearse
+from virtci.cli import (
+    check,
+    doctor,
+    drift,
+    kubeconfig,
+    outputs,
+    pipeline,
+    power,
+    preflight,
+    readiness,
+    rehearse,
+    review,
+    rotate,
+    runners,
+    status,
+)
 
-COMMANDS = (check, preflight, rehearse, outputs)
+COMMANDS = (
+    check,
+    preflight,
+    rehearse,
+    outputs,
+    review,
+    drift,
+    doctor,
+    status,
+    power,
+    kubeconfig,
+    readiness,
+    rotate,
+    runners,
+    pipeline,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

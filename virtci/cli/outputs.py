@@ -53,6 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 def stack_output(stack: str) -> str:
     """What the engine prints for a stack of the current backend."""
-    pulumi = shutil.which("pulumi") or str(ENGINE / "bin" / "pulumi")
-    command = [pulumi, "stack", "output", "--json", "--stack", stack]
+    command = [engine(), "stack", "output", "--json", "--stack", stack]
     return subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+
+
+def engine() -> str:
+    """The engine: the one on PATH, or the checkout's own."""
+    return shutil.which("pulumi") or str(ENGINE / "bin" / "pulumi")

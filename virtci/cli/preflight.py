@@ -5,6 +5,7 @@ import sys
 from typing import Any
 
 from virtci.core.problems import ProblemsError
+from virtci.fleet.clouds import connect
 from virtci.fleet.preflight import vault_problems
 from virtci.places import stack_file
 from virtci.settings.load import from_file
@@ -26,14 +27,11 @@ def add_to(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Runs the command."""
     from azure.core.exceptions import AzureError
-    from azure.identity import DefaultAzureCredential
-    from azure.mgmt.keyvault import KeyVaultManagementClient
 
     path = stack_file(arguments.stack)
     try:
         settings = from_file(path, rehearsal=False)
-        client = KeyVaultManagementClient(DefaultAzureCredential(), settings.subscription)
-        problems = vault_problems(settings, client)
+        problems = vault_problems(settings, connect(settings.subscription).vaults)
     except ProblemsError as unreadable:
         print(unreadable, file=sys.stderr)
         return 2

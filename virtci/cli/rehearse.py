@@ -6,7 +6,7 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +16,19 @@ from virtci.places import ENGINE, LEFT, ROOT
 from virtci.rehearsal.endings import Ending
 
 if TYPE_CHECKING:
-    from virtci.rehearsal.conductor import StackResult
-    from virtci.rehearsal.world import World
+    from virtci.rehearsal.conductor import Conductor, Observer, StackResult
+    from virtci.rehearsal.delivery import Delivered
 
-ORDER = ("hub", "dev", "test")
+READS: dict[str, tuple[str, ...]] = {
+    "hub": (),
+    "dev": ("hub",),
+    "test": ("hub",),
+    "dev-kubevirt": ("hub", "dev"),
+    "test-mshv-kubevirt": ("hub", "test"),
+    "test-kvm-kubevirt": ("hub", "test"),
+    "test-emulation-kubevirt": ("hub", "test"),
+}
+"""The stacks in their order, and what each stands on."""
 ENDINGS = "; ".join(f"{ending.value} {ending.name.lower().replace('_', ' ')}" for ending in Ending)
 SPACE_MIB = 500
 
@@ -35,7 +44,7 @@ def add_to(subparsers: Any) -> None:
         epilog=f"Exit codes: {ENDINGS}. docs/rehearsal.md says what a rehearsal proves and what it does not.",
     )
     parser.add_argument(
-        "--stack", action="append", choices=ORDER, help="rehearse this stack and those it reads; default: all"
+        "--stack", action="append", choices=READS, help="rehearse this stack and those it reads; default: all"
     )
     parser.add_argument("--fault", type=Path, metavar="FILE", help="JSON file with planned faults (docs/rehearsal.md)")
     parser.add_argument("--destroy", action="store_true", help="take everything down again; nothing may be left behind")
@@ -62,8 +71,9 @@ def run(arguments: argparse.Namespace) -> int:
     from virtci.rehearsal.journal import FaultPlan
     from virtci.rehearsal.world import read_stacks
 
-    wanted = arguments.stack or list(ORDER)
-    names = tuple(name for name in ORDER if name in wanted or name == "hub")
+    wanted = arguments.stack or list(READS)
+    needed = {*wanted, *(below for name in wanted for below in READS[name])}
+    names = tuple(name for name in READS if name in needed)
     try:
         stacks = read_stacks(names)
         plan = FaultPlan.model_validate_json(arguments.fault.read_text()) if arguments.fault else FaultPlan()
@@ -94,6 +104,7 @@ def cannot_start() -> Ending:
 
 def perform(arguments: argparse.Namespace, stacks: dict[str, Any], plan: Any) -> int:
     """Rehearses, then prints and leaves what there is to see, also when it was cut short."""
+    from virtci.cli.environment_tables import show_environments
     from virtci.cli.tables import console, show
     from virtci.rehearsal.conductor import Conductor, worst
     from virtci.rehearsal.engine import Workspace
@@ -103,25 +114,52 @@ def perform(arguments: argparse.Namespace, stacks: dict[str, Any], plan: Any) ->
     observe = _silent if arguments.json else _progress
     with _folder(arguments.keep) as folder, world(stacks, plan) as simulated:
         conductor = Conductor(
-            Workspace(folder, simulated.servers.environment),
+            Workspace(folder, simulated.servers.environment, own=simulated.own_environments),
             simulated,
             stacks,
             observe,
             print if arguments.verbose else None,
         )
+        delivered = None
         try:
-            conductor.perform(arguments.destroy)
+            if worst(conductor.build()) is Ending.GOOD:
+                delivered = delivered_by_pipeline(conductor, observe)
+                if arguments.destroy:
+                    conductor.take_down()
         finally:
-            report = leave(conductor.results, simulated, arguments.leave)
+            report = leave(conductor, delivered, arguments.leave)
         if arguments.json:
             print(json.dumps([summary(result) for result in conductor.results], indent=2))
         else:
             show(conductor.results)
+            show_environments(conductor.results, conductor.skipped, delivered)
             seconds = time.monotonic() - started
             console.print(f"\n{len(conductor.results)} stacks in {seconds:.0f} s; report: {shown(report)}")
             if arguments.keep:
                 console.print(f"kept: {folder}")
-    return int(worst(conductor.results))
+    return int(ending(conductor.results, delivered))
+
+
+def delivered_by_pipeline(conductor: "Conductor", observe: "Observer") -> "Delivered | None":
+    """The pipeline on what was deployed; nothing where no cluster was."""
+    from virtci.rehearsal.delivery import deliver
+
+    if not any(result.settings.kubevirt for result in conductor.results):
+        return None
+    observe("pipeline", "run", None)
+    delivered = deliver(conductor.world, conductor.workspace, conductor.results)
+    observe("pipeline", "run", delivered.seconds)
+    return delivered
+
+
+def ending(results: "Sequence[StackResult]", delivered: "Delivered | None") -> Ending:
+    """The ending of everything: that of the stacks, then that of the pipeline."""
+    from virtci.rehearsal.conductor import worst
+
+    found = worst(results)
+    if found is Ending.GOOD and delivered and not delivered.succeeded:
+        return Ending.PIPELINE_RED
+    return found
 
 
 def shown(path: Path) -> Path:
@@ -129,17 +167,17 @@ def shown(path: Path) -> Path:
     return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
-def leave(results: "list[StackResult]", simulated: "World", folder: Path) -> Path:
+def leave(conductor: "Conductor", delivered: "Delivered | None", folder: Path) -> Path:
     """Writes report, outputs and call log."""
     from virtci.rehearsal.report import write_report
     from virtci.rehearsal.report.masking import masked
 
     (folder / "outputs").mkdir(parents=True, exist_ok=True)
-    for result in results:
+    for result in conductor.results:
         (folder / "outputs" / f"{result.name}.json").write_text(json.dumps(masked(result.outputs), indent=2))
-    simulated.journal.write(folder / "calls.jsonl")
+    conductor.world.journal.write(folder / "calls.jsonl")
     report = folder / "report.html"
-    write_report(results, report)
+    write_report(conductor.results, report, delivered=delivered, skipped=conductor.skipped)
     return report
 
 
@@ -181,9 +219,9 @@ def _progress(stack: str, step: str, seconds: float | None) -> None:
     from virtci.cli.tables import console
 
     if seconds is not None:
-        console.print(f"  {stack:<6} {step:<16} {seconds:5.1f} s")
+        console.print(f"  {stack:<23} {step:<16} {seconds:5.1f} s")
     elif console.is_terminal:
-        console.print(f"  {stack:<6} {step} …", end="\r")
+        console.print(f"  {stack:<23} {step} …", end="\r")
 
 
 def _silent(stack: str, step: str, seconds: float | None) -> None:

@@ -11,6 +11,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from virtci.core.inventory import short_kind
 from virtci.rehearsal.conductor import StackResult
 from virtci.rehearsal.endings import Ending
 from virtci.rehearsal.report.figures import (
@@ -22,7 +23,6 @@ from virtci.rehearsal.report.figures import (
     kinds,
     point_of,
     share,
-    short_kind,
     vcpus,
 )
 from virtci.rehearsal.report.masking import Scrub, masked, scrubber
@@ -42,16 +42,16 @@ def show(results: Sequence[StackResult]) -> None:
     if found:
         console.print(*found, sep="\n", end="\n\n")
     if deployed:
-        _print(resources_table(deployed))
-        _print(quota_table(deployed))
-        _print(cost_table(deployed))
+        print_table(resources_table(deployed))
+        print_table(quota_table(deployed))
+        print_table(cost_table([result for result in deployed if result.settings.budget]))
         for result in deployed:
-            _print(outputs_table(result, scrub))
+            print_table(outputs_table(result, scrub))
     if any(map(findings, results)):
-        _print(policies_table(results, scrub))
+        print_table(policies_table(results, scrub))
     elif deployed:
         console.print("policies: no violation", end="\n\n")
-    _print(summary_table(results))
+    print_table(summary_table(results))
 
 
 def troubles(result: StackResult, scrub: Scrub) -> Iterator[Text]:
@@ -71,65 +71,65 @@ def troubles(result: StackResult, scrub: Scrub) -> Iterator[Text]:
 def resources_table(results: Sequence[StackResult]) -> Table:
     """Resources of each stack by kind."""
     counted = [kinds(result) for result in results]
-    table = _table("resources", *(f"#{result.name}" for result in results), "#total")
+    table = new_table("resources", *(f"#{result.name}" for result in results), "#total")
     for kind in sorted({kind for each in counted for kind in each}):
         numbers = [each[kind] for each in counted]
-        _row(table, short_kind(kind), *(str(number or "-") for number in numbers), str(sum(numbers)))
+        add_row(table, short_kind(kind), *(str(number or "-") for number in numbers), str(sum(numbers)))
     return table
 
 
 def quota_table(results: Sequence[StackResult]) -> Table:
     """What can run at once, by region and family, against the share of each stack."""
-    table = _table("vCPU of", "region", "family", "#needed", "#reserve", "#share", "verdict")
+    table = new_table("vCPU of", "region", "family", "#needed", "#reserve", "#share", "verdict")
     for result in results:
         for number, line in enumerate(result.quota):
             limit = "none" if line.limit is None else str(line.limit)
             figures = (str(line.needed), str(line.reserve), limit, _verdict(not line.exceeded, share(line)))
-            _row(table, "" if number else _stack(result), line.region, family_name(line), *figures)
+            add_row(table, "" if number else _stack(result), line.region, family_name(line), *figures)
     return table
 
 
 def cost_table(results: Sequence[StackResult]) -> Table:
     """Monthly cost of each stack by lifetime class, and what is not in it."""
-    table = _table("USD a month of", "lifetime", "#expected", "#ceiling", "remark")
+    table = new_table("USD a month of", "lifetime", "#expected", "#ceiling", "remark")
     for result in results:
         for number, line in enumerate(cost_lines(result)):
             remark = _budget(result, line.expected) if line.name == "total" else ""
             amounts = (f"{line.expected:,.2f}", f"{line.ceiling:,.2f}")
-            _row(table, "" if number else _stack(result), line.name, *amounts, remark)
+            add_row(table, "" if number else _stack(result), line.name, *amounts, remark)
         if usage := len(result.bill.by_usage):
-            _row(table, "", "by usage", "", "", f"{usage} resources, not in the total")
+            add_row(table, "", "by usage", "", "", f"{usage} resources, not in the total")
         for item in result.bill.unpriced:
-            _row(table, "", Text("no price", style="red"), "", "", item)
+            add_row(table, "", Text("no price", style="red"), "", "", item)
     return table
 
 
 def outputs_table(result: StackResult, scrub: Scrub) -> Table:
     """Outputs, a line each; sealed values are masked, and long ones are cut: the report has all of them."""
-    table = _table(f"output of {result.name}", "value")
+    table = new_table(f"output of {result.name}", "value")
     room = WIDTH - GUTTER - max(map(len, [*result.outputs, f"output of {result.name}"]))
     for name, value in result.outputs.items():
         shown = masked(value)
         text = shown if isinstance(shown, str) else json.dumps(shown, ensure_ascii=False)
         cell = Text(scrub(" ".join(text.split())))
         cell.truncate(room, overflow="ellipsis")
-        _row(table, name, cell)
+        add_row(table, name, cell)
     return table
 
 
 def policies_table(results: Sequence[StackResult], scrub: Scrub) -> Table:
     """Every verdict of a policy, once."""
-    table = _table("policy", "level", "stack", "resource", "message")
+    table = new_table("policy", "level", "stack", "resource", "message")
     for result in results:
         for item in findings(result):
             level = _verdict(item.level != "mandatory", item.level)
-            _row(table, item.policy, level, _stack(result), item.resource or "whole stack", scrub(item.message))
+            add_row(table, item.policy, level, _stack(result), item.resource or "whole stack", scrub(item.message))
     return table
 
 
 def summary_table(results: Sequence[StackResult]) -> Table:
     """How each stack ended, in one line each."""
-    table = _table(
+    table = new_table(
         "stack", "ending", "#resources", "#violations", "#vCPU", "#USD/month", "#ceiling", "#real", "#simulated"
     )
     for result in results:
@@ -140,11 +140,11 @@ def summary_table(results: Sequence[StackResult]) -> Table:
             [str(vcpus(result)), f"{total.expected:,.2f}", f"{total.ceiling:,.2f}"] if result.resources else ["-"] * 3
         )
         times = [duration(sum(seconds.values())) for seconds in (result.seconds, result.simulated_seconds)]
-        _row(table, _stack(result), _verdict(good, ending), *known, *figures, *times)
+        add_row(table, _stack(result), _verdict(good, ending), *known, *figures, *times)
     return table
 
 
-def _table(*columns: str) -> Table:
+def new_table(*columns: str) -> Table:
     """A table without lines but the one under its head; columns whose name begins with # hold numbers."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, header_style="dim", collapse_padding=True)
     for column in columns:
@@ -153,12 +153,13 @@ def _table(*columns: str) -> Table:
     return table
 
 
-def _row(table: Table, *cells: str | Text) -> None:
+def add_row(table: Table, *cells: str | Text) -> None:
     """Cells are plain texts: what a cloud or a file says must not be read as markup."""
     table.add_row(*(cell if isinstance(cell, Text) else Text(cell) for cell in cells))
 
 
-def _print(table: Table) -> None:
+def print_table(table: Table) -> None:
+    """Prints a table, as wide as it may be."""
     console.print(Padding(table, (0, 0, 1, 0), expand=False), width=WIDTH, soft_wrap=False)
 
 
@@ -171,7 +172,9 @@ def _verdict(good: bool, words: str) -> Text:
 
 
 def _budget(result: StackResult, expected: float) -> Text:
-    budget = result.settings.budget.monthly_usd
+    budget = result.budget
+    if not budget:
+        return Text("")
     return _verdict(expected <= budget, f"{100 * expected / budget:.0f} % of the budget of {budget:,}")
 
 

@@ -3,28 +3,44 @@
 import json
 import os
 import runpy
-from functools import cache
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
 import yaml
 
-from tests.recorder import PROJECT, Recorder, record, secret
+from tests.recorder import PROJECT, Recorder, Registration, record, secret
+from virtci.core.hypervisors import Hypervisor
 from virtci.core.names import assignment_id
 from virtci.rehearsal.engine import credentials
+from virtci.rehearsal.kubernetes.nodes import Node
+from virtci.rehearsal.kubernetes.scenario import CPUS, KERNELS, MEMORY_MIB, probe_document
 
 ROOT = Path(__file__).resolve().parents[1]
 STACKS = ("hub", "dev", "test")
+CLUSTER_STACKS = ("dev-kubevirt", "test-mshv-kubevirt", "test-kvm-kubevirt", "test-emulation-kubevirt")
 SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-0000000000a1"
 HUB_GROUP = f"{SUBSCRIPTION}/resourceGroups/kubevirt-rg/providers"
 NETWORK = f"{HUB_GROUP}/Microsoft.Network/virtualNetworks/kubevirt-vnet"
-PUBLISHER = assignment_id(SUBSCRIPTION.rsplit("/", 1)[-1], "virt-ci kubeconfig publisher")
+ROLES = {
+    name: assignment_id(SUBSCRIPTION.rsplit("/", 1)[-1], title)
+    for name, title in (
+        ("kubeconfigPublisher", "virt-ci kubeconfig publisher"),
+        ("powerOperator", "virt-ci power operator"),
+        ("bootTagger", "virt-ci boot tagger"),
+    )
+}
+
 ENVIRONMENTS = ("dev", "test-mshv", "test-kvm", "test-emulation")
 HUB_OUTPUTS = {
     "network": {
         "resourceId": NETWORK,
         "subnetResourceIds": {name: f"{NETWORK}/subnets/{name}" for name in ENVIRONMENTS},
+        "addressSpace": "10.60.0.0/16",
+        "subnetRanges": {name: f"10.60.{number}.0/24" for number, name in enumerate(("runners", *ENVIRONMENTS))},
     },
     "vault": {
         "name": "kubevirtkv",
@@ -33,7 +49,9 @@ HUB_OUTPUTS = {
         "uri": "https://kubevirtkv.vault.azure.net/",
     },
     "workspaceId": f"{HUB_GROUP}/Microsoft.OperationalInsights/workspaces/kubevirt-logs",
-    "roles": {"kubeconfigPublisher": f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{PUBLISHER}"},
+    "roles": {
+        name: f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleDefinitions/{guid}" for name, guid in ROLES.items()
+    },
     "identities": {"preview": {"clientId": "client-of-preview", "principalId": "principal-of-preview"}},
 }
 FUNCTIONS = {
@@ -74,6 +92,34 @@ def outputs(kind: str, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
+def cluster_outputs(record: str, kind: str, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
+    """What a cluster with this readiness record would answer."""
+    if kind == "kubernetes:core/v1:ConfigMap" and name.endswith("-readiness"):
+        return {"data": {"record.json": record}}
+    return outputs(kind, name, inputs)
+
+
+def readiness_record(*hypervisors: Hypervisor) -> str:
+    """The readiness record of a cluster with a node for each of some hypervisors."""
+    nodes = [Node(f"node-{index}", KERNELS[found], MEMORY_MIB, CPUS) for index, found in enumerate(hypervisors)]
+    entries = [
+        {"node": node.name, "uid": f"uid-{node.name}", "probe": json.loads(probe_document(node, found, Hypervisor.MSHV)), "error": ""}
+        for node, found in zip(nodes, hypervisors, strict=True)
+    ]  # fmt: skip
+    return json.dumps({"version": 1, "measuredAt": "2026-11-21T12:00:00Z", "nodes": entries})
+
+
+READY = readiness_record(Hypervisor.MSHV)
+KUBECONFIG = """\
+apiVersion: v1
+kind: Config
+clusters: [{name: recorded, cluster: {server: "https://127.0.0.1:1"}}]
+users: [{name: recorded, user: {}}]
+contexts: [{name: recorded, context: {cluster: recorded, user: recorded}}]
+current-context: recorded
+"""
+
+
 def _name_keys(kind: str) -> tuple[str, ...]:
     """The most telling key first: everything but a resource group has its group's name as well."""
     return NAME_KEYS if kind.endswith(":ResourceGroup") else NAME_KEYS[1:]
@@ -91,15 +137,32 @@ def stack_file(stack: str) -> dict[str, Any]:
     return content
 
 
-def record_configuration(stack: str, configuration: dict[str, Any]) -> Recorder:
-    """The registrations of the program under a configuration."""
+def record_configuration(
+    stack: str,
+    configuration: dict[str, Any],
+    readiness: str = READY,
+    kubeconfig: str = KUBECONFIG,
+    registrations: list[Registration] | None = None,
+) -> Recorder:
+    """The registrations of the program under a configuration; inside a cluster, with this readiness record.
+
+    `registrations` takes those of a program that fails half-way.
+    """
     values = {key: value if isinstance(value, str) else json.dumps(value) for key, value in configuration.items()}
+    answers: Callable[..., dict[str, Any]] = partial(cluster_outputs, readiness)
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "kubeconfig")
+        file.write_text(kubeconfig)
 
-    def program() -> None:
-        with patch.dict(os.environ, credentials() | ENGINE | {"PULUMI_CONFIG": json.dumps(values)}):
-            runpy.run_path(str(ROOT / "__main__.py"))
+        def program() -> None:
+            own = {"PULUMI_CONFIG": json.dumps(values), "KUBECONFIG": str(file)}
+            with patch.dict(os.environ, credentials() | ENGINE | own):
+                runpy.run_path(str(ROOT / "__main__.py"))
 
-    return record(program, Recorder(outputs=outputs, functions=dict(FUNCTIONS)), stack)
+        recorder = Recorder(outputs=answers, functions=dict(FUNCTIONS))
+        if registrations is not None:
+            recorder.registrations = registrations
+        return record(program, recorder, stack)
 
 
-__all__ = ["PROJECT", "ROOT", "STACKS", "fleet", "outputs", "record_configuration", "stack_file"]
+__all__ = ["CLUSTER_STACKS", "PROJECT", "ROOT", "STACKS", "fleet", "outputs", "record_configuration", "stack_file"]

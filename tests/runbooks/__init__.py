@@ -1,0 +1,1 @@
+"""Each runbook is followed, command by command, as it is written."""

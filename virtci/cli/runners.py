@@ -1,0 +1,72 @@
+"""`virtci runners register`: tokens for runners that wait for one."""
+
+import argparse
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from virtci.cli.refusals import said
+from virtci.cli.targets import add_outputs, fleet, progress
+from virtci.core.problems import Refusal
+
+if TYPE_CHECKING:
+    from virtci.outputs.fleet import Fleet
+
+MINUTES = 45
+
+
+def add_to(subparsers: Any) -> None:
+    """Adds the command."""
+    runners = subparsers.add_parser("runners", help="register the runners of the hub with GitHub")
+    verbs = runners.add_subparsers(dest="verb", required=True, metavar="VERB")
+    register = verbs.add_parser(
+        "register",
+        help="give runners the token that they wait for, and wait until they take jobs",
+        description="Gets a registration token for each runner from GitHub (GITHUB_TOKEN of a GitHub App with the repository "
+        "permission Administration: write), puts it into the vault secret that the runner's machine looks into, waits until "
+        "GitHub sees the runner online, and overwrites the secret. A runner that is registered comes back by itself after "
+        "a restart and needs none of this.",
+        epilog="Exit codes: 0 done or nothing to do, 3 not possible, with the reason and the fix.",
+    )
+    register.add_argument("names", nargs="*", metavar="NAME", help="runner")
+    register.add_argument(
+        "--missing", action="store_true", help="those that GitHub does not know, or that wait for a token"
+    )
+    register.add_argument("--repository", metavar="OWNER/NAME", help="default: the one that uses the environments")
+    register.add_argument("--deadline", type=int, default=MINUTES, metavar="MINUTES", help=f"default {MINUTES}")
+    add_outputs(register)
+    register.set_defaults(run=said(run))
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Registers runners."""
+    from virtci.fleet.clouds import connect, github
+    from virtci.fleet.registration import Registrar, missing, register, runners_of
+    from virtci.fleet.waiting import pace_of
+
+    if bool(arguments.names) is arguments.missing:
+        raise Refusal(
+            "runners are named, or `--missing` is given", "nobody is registered", "virtci runners register --missing"
+        )
+    known = fleet(arguments)
+    machines = [machine for stack in known.stacks for machine in stack.machines]
+    chosen, clouds = runners_of(machines, arguments.names), connect(known.subscription)
+    with github() as client:
+        place = arguments.repository or _repository(known)
+        registrar = Registrar(clouds, client, place, known.vault, pace_of(clouds), progress)
+        wanted = missing(registrar, chosen) if arguments.missing else chosen
+        if not wanted:
+            progress("every runner is registered")
+            return 0
+        register(registrar, wanted, timedelta(minutes=arguments.deadline))
+    return 0
+
+
+def _repository(known: "Fleet") -> str:
+    found = {target.part.repository for target in known.targets}
+    if len(found) != 1:
+        raise Refusal(
+            "the repository whose jobs the runners take is known",
+            f"the environments of these outputs name {', '.join(sorted(found)) or 'none'}",
+            "name it: --repository OWNER/NAME",
+        )
+    return found.pop()

@@ -1,0 +1,87 @@
+"""Which environments a command acts on: the outputs of the deployed stacks, from files or from the engine."""
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from virtci.cli.outputs import stack_output
+from virtci.core.environments import Environment
+from virtci.core.problems import Refusal
+from virtci.outputs.check import contract_faults, read
+from virtci.outputs.contract import Outputs
+from virtci.outputs.fleet import Fleet, fleet_of
+from virtci.places import stacks
+
+OUTPUTS_HELP = (
+    "read the outputs of the hub and of the environments' stacks from these JSON files; default: ask the engine, "
+    "`pulumi stack output --json`, for every stack that has a file"
+)
+
+
+def add_outputs(parser: Any) -> None:
+    """Adds the option that says where the outputs are."""
+    parser.add_argument("--outputs", type=Path, nargs="+", metavar="FILE", help=OUTPUTS_HELP)
+
+
+def add_environment(parser: Any) -> None:
+    """Adds the one environment that a command acts on, and where its outputs are."""
+    parser.add_argument("environment", metavar="ENV", choices=[item.value for item in Environment], help="environment")
+    add_outputs(parser)
+
+
+def fleet(arguments: argparse.Namespace) -> Fleet:
+    """The fleet of a command's outputs. Raises `Refusal` when they cannot be read or break the contract."""
+    if arguments.outputs:
+        return fleet_of(_outputs(str(file), _text(file)) for file in arguments.outputs)
+    return fleet_of(_outputs(f"stack `{name}`", _asked(name)) for name in stacks() if not name.endswith("-kubevirt"))
+
+
+def progress(sentence: str) -> None:
+    """Tells a person what is going on; results alone go to standard output."""
+    print(sentence, file=sys.stderr, flush=True)
+
+
+def _text(file: Path) -> str:
+    try:
+        return file.read_text()
+    except OSError as error:
+        raise Refusal(
+            f"{file} is a file with the outputs of a stack",
+            f"the fleet is not known: {error.strerror}",
+            "write it: virtci outputs --stack STACK > FILE",
+        ) from None
+
+
+def _asked(stack: str) -> str:
+    try:
+        return stack_output(stack)
+    except (OSError, subprocess.CalledProcessError) as error:
+        said = (getattr(error, "stderr", "") or str(error)).strip()
+        raise Refusal(
+            f"the engine tells the outputs of stack `{stack}`",
+            f"the fleet is not known: {said}",
+            "log in to the state (PULUMI_BACKEND_URL), or name files: --outputs FILE…",
+        ) from None
+
+
+def _outputs(what: str, text: str) -> Outputs:
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError:
+        raise Refusal(
+            f"{what} holds the outputs of a stack as JSON", "the fleet is not known", "virtci outputs --stack STACK"
+        ) from None
+    try:
+        return read(found)
+    except ValidationError:
+        faults = "; ".join(contract_faults(found)[:3])
+        raise Refusal(
+            f"{what} keeps the output contract: {faults}",
+            "the fleet is not known",
+            "deploy the stack again with this version of the program",
+        ) from None

@@ -1,0 +1,44 @@
+"""Waiting for something in a cloud: ask, wait, ask again, until a deadline."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from time import sleep
+from typing import TypeVar
+
+from virtci.fleet.clouds import Clouds
+
+Found = TypeVar("Found")
+Observe = Callable[[str], None]
+"""Told in a sentence what is going on."""
+POLL_SECONDS = 10.0
+REHEARSED_POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """The clock of a command, and how long it waits between two questions."""
+
+    now: Callable[[], datetime]
+    sleep: Callable[[float], None]
+    poll_seconds: float
+
+    def until(self, question: Callable[[], Found | None], deadline: timedelta) -> Found | None:
+        """The first answer to a question, or nothing by the deadline. What the question raises ends the waiting."""
+        end = self.now() + deadline
+        while True:
+            found = question()
+            if found is not None or self.now() >= end:
+                return found
+            self.sleep(self.poll_seconds)
+
+
+def pace_of(clouds: Clouds) -> Pace:
+    """Real time; a rehearsed cloud answers at once and is asked more often."""
+    seconds = REHEARSED_POLL_SECONDS if clouds.rehearsed else POLL_SECONDS
+    return Pace(now, sleep, seconds)
+
+
+def now() -> datetime:
+    """The present moment, in UTC."""
+    return datetime.now(UTC)
