@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
-from tests.fleet import ROOT, STACKS, fleet
+from tests.committed import CLUSTER_STACKS, ROOT, STACKS, fleet
 from tests.recorder import SECRET, Registration
 from virtci.core.tags import tag_faults
 from virtci.outputs.check import contract_faults
 
 GOLDEN = Path(__file__).parent / "golden"
+EVERY = (*STACKS, *CLUSTER_STACKS)
 SECRET_PATHS = {
     "azure-native:keyvault:Secret": "properties.value",
     "github:index/actionsEnvironmentSecret:ActionsEnvironmentSecret": "plaintextValue",
@@ -57,7 +58,7 @@ def custom(stack: str) -> list[Registration]:
     return [item for item in fleet(stack).registrations if item.custom]
 
 
-@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("stack", EVERY)
 def test_the_registrations_are_those_of_the_reviewed_file(stack: str) -> None:
     """A change of the program shows here as a diff: UPDATE_GOLDEN=1 writes the file anew, a person reads it."""
     golden = GOLDEN / f"{stack}.registrations.txt"
@@ -76,7 +77,7 @@ def test_every_resource_that_can_have_tags_has_the_required_ones(stack: str) -> 
     assert {item.name: tag_faults(item.plain()["tags"]) for item in tagged} == {item.name: [] for item in tagged}
 
 
-@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("stack", EVERY)
 def test_every_secret_input_is_a_secret_to_the_engine(stack: str) -> None:
     for item in custom(stack):
         path = SECRET_PATHS.get(item.kind)
@@ -84,18 +85,18 @@ def test_every_secret_input_is_a_secret_to_the_engine(stack: str) -> None:
             assert item.is_secret(path), f"{item.name}: {path} is in plain text"
 
 
-@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("stack", EVERY)
 def test_no_private_key_stands_in_plain_text_anywhere(stack: str) -> None:
     assert "private-of-" not in rendered(stack)
     assert "private-of-" not in json.dumps(masked(fleet(stack).exports))
 
 
-@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("stack", EVERY)
 def test_the_outputs_keep_the_contract(stack: str) -> None:
     assert contract_faults(fleet(stack).exports) == []
 
 
-@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("stack", EVERY)
 def test_every_cloud_resource_has_an_explicit_provider(stack: str) -> None:
     ambient = [
         item.name

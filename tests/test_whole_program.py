@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.fleet import STACKS, fleet
+from tests.committed import CLUSTER_STACKS, STACKS, fleet
 from tests.policies.harness import Seed, all_policies, configuration, judge
 
 Change = Callable[[dict[str, Any]], object]
@@ -17,6 +17,9 @@ NSG = "hub-network-dev-nsg"
 NET = "hub-network"
 AKS = "test-kvm-cluster"
 POOL = "test-kvm-cluster-workers"
+INSIDE = "dev-kubevirt"
+OPERATOR = "kubevirt-Deployment-virt-operator"
+BOX: tuple[str | int, ...] = ("spec", "template", "spec", "containers", 0)
 
 
 def seeds(stack: str) -> list[Seed]:
@@ -135,6 +138,16 @@ SEEDED: list[tuple[str, str, str, str, Change]] = [
     ("subnet-egress", "hub", NET, ":VirtualNetwork", without("subnets", 0, "natGateway")),
     ("subnet-nsg", "hub", NET, ":VirtualNetwork", without("subnets", 0, "networkSecurityGroup")),
     ("subnet-private", "hub", NET, ":VirtualNetwork", given(True, "subnets", 0, "defaultOutboundAccess")),
+    ("kubernetes-images", INSIDE, OPERATOR, ":Deployment", given("registry.example/rehearsal/kubevirt/virt-operator:v1.8.2", *BOX, "image")),
+    ("kubernetes-images", INSIDE, OPERATOR, ":Deployment", given("registry.example/rehearsal/kubevirt/virt-api:v1.8.2", *BOX, "env", 2, "value")),
+    ("kubernetes-namespaces", INSIDE, "kubevirt-Namespace-kubevirt", ":Namespace", without("metadata", "labels")),
+    ("kubernetes-no-plain-secret", INSIDE, "monitoring-configuration", ":ConfigMap", given(KUBECONFIG, "data", "kubeconfig")),
+    ("kubernetes-pods-restricted", INSIDE, "monitoring-prometheus", ":Deployment", given(True, *BOX, "securityContext", "privileged")),
+    ("kubernetes-pods-steady", INSIDE, "monitoring-prometheus", ":Deployment", without(*BOX, "resources")),
+    ("kubernetes-rbac-narrow", INSIDE, "tests-clusterrole", ":ClusterRole", given(["*"], "rules", 0, "verbs")),
+    ("kubernetes-services-inside", INSIDE, "monitoring-service", ":Service", given("LoadBalancer", "spec", "type")),
+    ("kubevirt-gate", INSIDE, "kubevirt-configuration", ":KubeVirt", given(["HyperVL1Vh"], "spec", "configuration", "developerConfiguration", "featureGates")),
+    ("kubevirt-gate", "test-kvm-kubevirt", "kubevirt-configuration", ":KubeVirt", given(["HyperVL1VH"], "spec", "configuration", "developerConfiguration", "featureGates")),
     ("vm-agent", "dev", VM, ":VirtualMachine", given(False, "osProfile", "linuxConfiguration", "provisionVMAgent")),
     ("vm-boot-diagnostics", "dev", VM, ":VirtualMachine", without("diagnosticsProfile")),
     ("vm-boot-text", "dev", VM, ":VirtualMachine", given("LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0t", "osProfile", "customData")),
@@ -160,7 +173,7 @@ ALSO_BROKEN: dict[str, set[str]] = {
 """Rules that rightly fire as well, because the seeded fault breaks what they protect, too."""
 
 
-@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("stack", [*STACKS, *CLUSTER_STACKS])
 def test_no_policy_fires_on_the_committed_fleet(stack: str) -> None:
     assert judge(seeds(stack), configuration(stack)) == []
 

@@ -8,9 +8,10 @@ from typing import Any
 
 import yaml
 
-from tests.fleet import ROOT
+from tests.committed import ROOT
 from virtci.rehearsal.engine import Run, Workspace
 from virtci.rehearsal.journal import Fault, FaultPlan
+from virtci.rehearsal.kubernetes.server import Cluster
 from virtci.rehearsal.world import World, azure_scenario, read_stacks, world
 
 Edit = Callable[[dict[str, Any]], None]
@@ -44,11 +45,13 @@ def stage(
     stacks: tuple[str, ...],
     faults: tuple[Fault, ...] = (),
     edits: Mapping[str, Edit] | None = None,
+    wanted: Mapping[str, Cluster] | None = None,
     **scenario: object,
 ) -> Iterator[Stage]:
     """A stage for the named stacks, with their files edited before the clouds are made to fit them.
 
-    `scenario` changes what the simulated Azure is like beyond that, for example `limits` or `taken_names`.
+    `scenario` changes what the simulated Azure is like beyond that, for example `limits` or `taken_names`; `wanted` has
+    clusters that are other than the settings say.
     """
     files = folder / "files"
     files.mkdir()
@@ -59,8 +62,9 @@ def stage(
         (files / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump(content))
     settings = read_stacks(stacks, files)
     azure = azure_scenario(settings).model_copy(update=scenario)
-    with world(settings, FaultPlan(faults=faults), azure) as simulated:
-        yield Stage(folder, Workspace(folder / "run", simulated.servers.environment, files), simulated)
+    with world(settings, FaultPlan(faults=faults), azure, wanted) as simulated:
+        own = simulated.own_environments
+        yield Stage(folder, Workspace(folder / "run", simulated.servers.environment, files, own), simulated)
 
 
 def kinds(run: Run, operation: str) -> list[str]:

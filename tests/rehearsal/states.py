@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.fleet import ROOT
+from tests.committed import ROOT
 from virtci.core.inventory import bill, demands
 from virtci.core.quota import held_against
 from virtci.rehearsal.conductor import StackResult, inventory
@@ -128,7 +128,8 @@ class State:
     def result(self, outputs: dict[str, Any]) -> StackResult:
         """What a rehearsal that went well says about the stack."""
         settings = from_file(ROOT / f"Pulumi.{self.stack}.yaml", rehearsal=True)
-        known = inventory(self.resources)
+        known, quota = inventory(self.resources), settings.quota
+        assert quota
         steps = {item["urn"]: "create" for item in self.resources}
         return StackResult(
             self.stack,
@@ -143,7 +144,7 @@ class State:
             simulated_seconds={"preview": 0.0, "up": 125.0, "second preview": 0.0},
             resources=self.resources,
             outputs=outputs,
-            quota=held_against(demands(known), settings.quota.limits, settings.quota.reserve),
+            quota=held_against(demands(known), quota.limits, quota.reserve),
             bill=bill(known),
         )
 

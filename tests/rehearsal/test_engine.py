@@ -68,7 +68,12 @@ def test_what_a_failed_deployment_made_is_kept_and_the_next_one_goes_on(tmp_path
 
 def test_a_lost_answer_does_not_lose_the_resource(tmp_path: Path) -> None:
     lost = Fault(
-        operation="PUT", target="*/virtualMachines/*", status=500, code="InternalServerError", times=9, after=True
+        operation="PUT",
+        target="*/virtualMachines/kubevirt-gh-actions-runner-1",
+        status=500,
+        code="InternalServerError",
+        times=9,
+        after=True,
     )
     with stage(tmp_path, ("hub",), (lost,), {"hub": without_extras}) as on:
         on.workspace.up("hub")

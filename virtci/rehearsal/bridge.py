@@ -63,7 +63,10 @@ class Provider(Protocol):
         """Refuses inputs before anything is called."""
 
     def input_names(self, kind: str) -> frozenset[str]:
-        """The properties that can be set: what a refresh may write into the inputs."""
+        """The properties that can be set."""
+
+    def settable(self, kind: str, outputs: Values) -> Values:
+        """The part of the outputs that can be set: what a refresh may write into the inputs."""
 
     def replaces(self, kind: str, change: Change) -> bool:
         """Whether a change can only be made by replacing the resource."""
@@ -119,13 +122,23 @@ def changes(old: object, new: object, path: str = "") -> Iterator[Change]:
         yield Change(path, "update")
 
 
-def refresh(inputs: Values, state: Values, outputs: Values, settable: frozenset[str]) -> Values:
+def refresh(inputs: Values, state: Values, live: Values) -> Values:
     """The inputs that would give the live resource: what changed behind the program's back is written into them.
 
-    Outputs that are as they were say nothing about inputs: many are defaults of the service.
+    `state` and `live` are the parts of the old and new outputs that can be set. What is as it was says nothing about inputs: much of it is a
+    default of the service. What the service never gives back (a secret's value) stays.
     """
-    drifted = {key: outputs[key] for key in settable if key in outputs and outputs[key] != state.get(key)}
-    return {**inputs, **drifted}
+    found = dict(inputs)
+    for key, value in live.items():
+        before, given = state.get(key), inputs.get(key)
+        if value == before:
+            continue
+        found[key] = value
+        if isinstance(value, dict) and isinstance(before, dict) and isinstance(given, dict):
+            gone = before.keys() - value.keys()
+            nested = refresh(given, before, value)
+            found[key] = {name: item for name, item in nested.items() if name not in gone}
+    return found
 
 
 def to_values(message: struct_pb2.Struct) -> Values:
@@ -206,6 +219,7 @@ class ProviderServer(provider_pb2_grpc.ResourceProviderServicer):
         replacing = {change.path for change in found if self.provider.replaces(request.type, change)}
         kinds = provider_pb2.DiffResponse.DiffChanges
         return provider_pb2.DiffResponse(
+            deleteBeforeReplace=bool(replacing) and getattr(self.provider, "delete_before_replace", False),
             changes=kinds.DIFF_SOME if found else kinds.DIFF_NONE,
             diffs=sorted({_top(change.path) for change in found}),
             replaces=sorted({_top(path) for path in replacing}),
@@ -246,7 +260,8 @@ class ProviderServer(provider_pb2_grpc.ResourceProviderServicer):
             outputs = self.provider.read(request.type, request.id, inputs, state)
             if outputs is None:
                 return provider_pb2.ReadResponse(id="")
-            refreshed = refresh(inputs, state, outputs, self.provider.input_names(request.type))
+            before, live = (self.provider.settable(request.type, values) for values in (state, outputs))
+            refreshed = refresh(inputs, before, live)
             return provider_pb2.ReadResponse(id=request.id, properties=to_struct(outputs), inputs=to_struct(refreshed))
 
     def Delete(self, request: Any, context: Any) -> empty_pb2.Empty:
@@ -316,20 +331,31 @@ def _half_made(error: HalfMadeError) -> grpc.Status:
 
 @dataclass
 class Servers:
-    """The running provider servers of a rehearsal; a context manager that stops them."""
+    """The running provider servers of a rehearsal; a context manager that stops them.
+
+    `own`: the providers that one stack alone is attached to, by stack.
+    """
 
     providers: Sequence[Provider]
+    own: Mapping[str, Provider] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
+    own_ports: dict[str, int] = field(default_factory=dict)
     _running: list[grpc.Server] = field(default_factory=list)
 
     def __enter__(self) -> "Servers":
         for provider in self.providers:
-            server = grpc.server(ThreadPoolExecutor(THREADS, thread_name_prefix=provider.package))
-            provider_pb2_grpc.add_ResourceProviderServicer_to_server(ProviderServer(provider), server)
-            self.ports[provider.package] = server.add_insecure_port("127.0.0.1:0")
-            server.start()
-            self._running.append(server)
+            self.ports[provider.package] = self._serve(provider)
+        for stack, provider in self.own.items():
+            self.own_ports[stack] = self._serve(provider)
         return self
+
+    def _serve(self, provider: Provider) -> int:
+        server = grpc.server(ThreadPoolExecutor(THREADS, thread_name_prefix=provider.package))
+        provider_pb2_grpc.add_ResourceProviderServicer_to_server(ProviderServer(provider), server)
+        port: int = server.add_insecure_port("127.0.0.1:0")
+        server.start()
+        self._running.append(server)
+        return port
 
     def __exit__(self, *_: object) -> None:
         for server in self._running:
@@ -338,5 +364,16 @@ class Servers:
     @property
     def environment(self) -> dict[str, str]:
         """How the engine is told to attach instead of starting real providers."""
-        attach = ",".join(f"{package}:{port}" for package, port in self.ports.items())
-        return {"PULUMI_DEBUG_PROVIDERS": attach}
+        return attachment(self.ports)
+
+    @property
+    def own_environments(self) -> dict[str, dict[str, str]]:
+        """The same for each stack that has a provider of its own."""
+        return {
+            stack: attachment({**self.ports, self.own[stack].package: port}) for stack, port in self.own_ports.items()
+        }
+
+
+def attachment(ports: Mapping[str, int]) -> dict[str, str]:
+    """The environment in which the engine attaches to the providers at these ports."""
+    return {"PULUMI_DEBUG_PROVIDERS": ",".join(f"{package}:{port}" for package, port in ports.items())}

@@ -10,6 +10,7 @@ from virtci.core.quota import QuotaLine, held_against
 from virtci.outputs.check import contract_faults
 from virtci.rehearsal.endings import Ending
 from virtci.rehearsal.engine import Run, Workspace
+from virtci.rehearsal.environments import Before, Preparation
 from virtci.rehearsal.world import World
 from virtci.settings.models import Settings
 
@@ -30,6 +31,13 @@ class StackResult:
     bill: Bill = field(default_factory=lambda: Bill((), (), ()))
     left_behind: list[str] = field(default_factory=list)
     ending: Ending = Ending.INTERRUPTED
+    before: Before | None = None
+    """What was found before anything came into the cluster, where the stack is about one."""
+
+    @property
+    def budget(self) -> int:
+        """What a month may cost, in USD; nothing where the stack declares nothing that is paid for."""
+        return self.settings.budget.monthly_usd if self.settings.budget else 0
 
 
 Observer = Callable[[str, str, float | None], None]
@@ -46,24 +54,38 @@ class Conductor:
     observe: Observer
     on_output: Callable[[str], Any] | None = None
     results: list[StackResult] = field(default_factory=list)
+    skipped: dict[str, str] = field(default_factory=dict)
+    """Stacks that cannot be rehearsed on this machine, and why."""
 
     def perform(self, destroy: bool = False) -> list[StackResult]:
         """Rehearses the stacks in order and, with `destroy`, takes them down in the opposite order."""
+        if worst(self.build()) is Ending.GOOD and destroy:
+            self.take_down()
+        return self.results
+
+    def build(self) -> list[StackResult]:
+        """Rehearses the stacks in order, up to the first that does not end well."""
         for name, settings in self.stacks.items():
+            if settings.kubevirt and self.world.no_clusters:
+                self.skipped[name] = "; ".join(map(str, self.world.no_clusters))
+                continue
             result = StackResult(name, settings)
             self.results.append(result)
             result.ending = self._build(result)
             if result.ending is not Ending.GOOD:
                 return self.results
-        if destroy:
-            for result in reversed(self.results):
-                self._take_down(result)
-            self.results[0].left_behind = self.world.azure.remaining()
         return self.results
+
+    def take_down(self) -> None:
+        """Takes the stacks down in the opposite order, and looks for what is left."""
+        for result in reversed(self.results):
+            self._take_down(result)
+        self.results[0].left_behind = [*self.world.azure.remaining(), *self.world.remaining_in_clusters()]
 
     def _build(self, result: StackResult) -> Ending:
         steps: tuple[tuple[str, Callable[[], Run]], ...] = (
             ("preflight", lambda: self._preflight(result.settings)),
+            *self._preparation(result),
             ("preview", lambda: self.workspace.preview(result.name, on_output=self.on_output)),
             ("up", lambda: self.workspace.up(result.name, on_output=self.on_output)),
             ("second preview", lambda: self.workspace.preview(result.name, on_output=self.on_output)),
@@ -81,6 +103,15 @@ class Conductor:
         problems = self.world.preflight(settings)
         return Run("preflight", succeeded=not problems, errors=[str(problem) for problem in problems])
 
+    def _preparation(self, result: StackResult) -> tuple[tuple[str, Callable[[], Run]], ...]:
+        """The steps that the contents of a cluster stand on."""
+        if not result.settings.kubevirt:
+            return ()
+        outputs = [item.outputs for item in self.results]
+        preparation = Preparation(self.world, result.name, result.settings.kubevirt, self.stacks, outputs)
+        result.before = preparation.found
+        return preparation.steps
+
     def _examine(self, result: StackResult) -> None:
         """Reads the state once; everything that is shown comes from it."""
         started = time.monotonic()
@@ -92,8 +123,8 @@ class Conductor:
         result.outputs = dict(stack.get("outputs", {}))
         result.contract_faults = contract_faults(result.outputs)
         known = inventory(result.resources)
-        quota = result.settings.quota
-        result.quota = held_against(demands(known), quota.limits, quota.reserve)
+        if quota := result.settings.quota:
+            result.quota = held_against(demands(known), quota.limits, quota.reserve)
         result.bill = bill(known)
         self._done(result, "contract", started)
 

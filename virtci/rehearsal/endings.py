@@ -14,4 +14,5 @@ class Ending(IntEnum):
     LEFT_BEHIND = 5
     NO_ENGINE = 6
     NO_SPACE = 7
+    PIPELINE_RED = 8
     INTERRUPTED = 130

@@ -71,11 +71,18 @@ class Workspace:
     """A copy of the project's configuration in a folder of its own, with state, home and secrets beside it.
 
     The program and the policies are the real ones; only the stack files are copied, because the engine writes its
-    encryption salt into them.
+    encryption salt into them. `own` has what is different in the environment of a stack, by stack.
     """
 
-    def __init__(self, folder: Path, attach: Mapping[str, str], stack_files: Path = ROOT) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        attach: Mapping[str, str],
+        stack_files: Path = ROOT,
+        own: Mapping[str, Mapping[str, str]] | None = None,
+    ) -> None:
         self.folder = folder
+        self.own = own or {}
         self.project = folder / "project"
         self.environment = {**credentials(), **attach, **locations(folder)}
         for name in ("project", "state", "home"):
@@ -91,7 +98,7 @@ class Workspace:
         if name not in self._stacks:
             workspace = LocalWorkspace(
                 work_dir=str(self.project),
-                env_vars=dict(self.environment),
+                env_vars={**self.environment, **self.own.get(name, {})},
                 pulumi_command=automation.PulumiCommand(root=str(ENGINE), skip_version_check=True),
             )
             self._stacks[name] = Stack.create_or_select(name, workspace)
@@ -156,6 +163,12 @@ HINTS = (
     ("QuotaExceeded", "raise the quota or park what is not needed", "quota-hit"),
     ("exceeding approved", "raise the quota or delete what is not needed", "quota-hit"),
     ("PrincipalNotFound", "run the deployment again in a few minutes", "identity-not-yet-propagated"),
+    ("'virt-ci/readiness' does not exist", "measure the nodes: `virtci readiness ENV`", "hypervisor-absent"),
+    (
+        "asked for the client to provide credentials",
+        "`virtci rotate kubeconfig ENV`, then fetch it anew",
+        "rotate-keys",
+    ),
     ("already exists in deleted state", "recover the vault or choose another name", "vault-name-soft-deleted"),
 )
 """What the engine and the clouds say, what to do about it, and the runbook that says more."""

@@ -108,6 +108,10 @@ class Tls:
         _known(kind)
         return frozenset(INPUTS)
 
+    def settable(self, kind: str, outputs: Values) -> Values:
+        """The outputs that are inputs as well."""
+        return {name: outputs[name] for name in self.input_names(kind) & outputs.keys()}
+
 
 def _known(kind: str) -> None:
     if kind != KIND:

@@ -75,15 +75,6 @@ def kinds(result: StackResult) -> Counter[str]:
     return Counter(kind for kind in everything if not kind.startswith("pulumi:"))
 
 
-def short_kind(kind: str) -> str:
-    """A type as people write it: `github:index/repositoryEnvironment:RepositoryEnvironment` names itself twice."""
-    package, module, name = kind.split(":") if kind.count(":") == 2 else ("", "", kind)
-    if not package:
-        return name
-    module = module.split("/")[0]
-    return f"{package}:{name}" if module == "index" else f"{package}:{module}:{name}"
-
-
 def vcpus(result: StackResult) -> int:
     """The vCPU that can run at once, over all regions."""
     return sum(line.needed for line in result.quota if line.family == REGIONAL)

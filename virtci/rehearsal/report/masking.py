@@ -8,22 +8,15 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
+from virtci.core.sealed import SEAL, SECRET, masked
 from virtci.rehearsal.conductor import StackResult
 
-SEAL = "4dabf18193072939515e22adb298388d"
-"""The key under which the engine keeps what a special value is; here it means a secret."""
-SECRET = "[secret]"  # noqa: S105
+__all__ = ["SECRET", "Scrub", "masked", "scrubber"]
+
 SHORTEST = 8
 """Shorter texts are words of the language, and hiding them everywhere would make the page unreadable."""
 
 Scrub = Callable[[str], str]
-
-
-def masked(value: Any) -> Any:
-    """The value with every sealed part replaced."""
-    if isinstance(value, Mapping):
-        return SECRET if SEAL in value else {key: masked(item) for key, item in value.items()}
-    return [masked(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def scrubber(results: Iterable[StackResult]) -> Scrub:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -10,13 +10,16 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from virtci.core.inventory import short_kind
 from virtci.core.lifetimes import SCHEDULES, Lifetime
 from virtci.core.prices import Cost
 from virtci.core.quota import QuotaLine
 from virtci.rehearsal.conductor import StackResult
+from virtci.rehearsal.delivery import Delivered
 from virtci.rehearsal.endings import Ending
 from virtci.rehearsal.report.architecture import Architecture, architecture
 from virtci.rehearsal.report.drawing import drawing
+from virtci.rehearsal.report.environments import environment_lines, job_lines
 from virtci.rehearsal.report.facts import cloud_name, count, label_of
 from virtci.rehearsal.report.figures import (
     Finding,
@@ -29,7 +32,6 @@ from virtci.rehearsal.report.figures import (
     kinds,
     point_of,
     share,
-    short_kind,
     vcpus,
 )
 from virtci.rehearsal.report.masking import masked, scrubber
@@ -43,12 +45,24 @@ MANDATORY = "mandatory"
 CHECKS = {"preflight": "asked the cloud for what must be there", "contract": "outputs read and checked"}
 
 
-def write_report(results: Sequence[StackResult], path: Path, rules: Sequence[Rule] | None = None) -> None:
+def write_report(
+    results: Sequence[StackResult],
+    path: Path,
+    rules: Sequence[Rule] | None = None,
+    delivered: Delivered | None = None,
+    skipped: Mapping[str, str] | None = None,
+) -> None:
     """Writes the page. `rules` are those of the policy pack; left out, the pack is asked."""
-    path.write_text(render(results, pack_rules() if rules is None else rules), encoding="utf-8")
+    known = pack_rules() if rules is None else rules
+    path.write_text(render(results, known, delivered, skipped), encoding="utf-8")
 
 
-def render(results: Sequence[StackResult], rules: Iterable[Rule]) -> str:
+def render(
+    results: Sequence[StackResult],
+    rules: Iterable[Rule],
+    delivered: Delivered | None = None,
+    skipped: Mapping[str, str] | None = None,
+) -> str:
     """The page as text. Whatever the template prints is searched for secrets and escaped."""
     scrub = scrubber(results)
     environment = Environment(
@@ -68,11 +82,15 @@ def render(results: Sequence[StackResult], rules: Iterable[Rule]) -> str:
         total=_total(results),
         troubles=sorted((trouble for result in results for trouble in _troubles(result)), key=_rank),
         advice=sum(item.level != MANDATORY for result in results for item in findings(result)),
+        environments=list(environment_lines(results)),
+        skipped=skipped or {},
+        pipeline=list(job_lines(delivered.run)) if delivered and delivered.run else [],
+        no_pipeline=delivered.skipped if delivered else "",
         drawing=drawing(found),
         dependencies=list(_dependencies(found)),
         tones={result.name: number % 4 for number, result in enumerate(results)},
-        quota=[_quota(result) for result in results],
-        cost=[_cost(result) for result in results],
+        quota=[_quota(result) for result in results if result.settings.quota],
+        cost=[_cost(result) for result in results if result.settings.budget],
         policies=_policies(results, rules),
         timeline=list(_timeline(results)),
         kinds=_kinds(results),
@@ -116,6 +134,8 @@ def _troubles(result: StackResult) -> Iterator[Row]:
         for urn, operation in result.runs[PREVIEWS[1]].changes.items():
             text = f"the second preview would {operation} what was just deployed"
             yield _trouble(result, 2, "not stable", text, urn.rsplit("::", 1)[-1])
+    if result.before and result.before.not_booted:
+        yield _trouble(result, 4, "machine not booted", result.before.not_booted)
     for fault in result.contract_faults:
         yield _trouble(result, 3, "output contract", fault)
     for left in result.left_behind:
@@ -175,7 +195,7 @@ def _quota_line(line: QuotaLine) -> Row:
 
 def _cost(result: StackResult) -> Row:
     lines = cost_lines(result)
-    budget = result.settings.budget.monthly_usd
+    budget = result.budget
     whole = max(lines[-1].ceiling, budget, 1)
     meanings = {lifetime.value: SCHEDULES[lifetime].meaning for lifetime in Lifetime}
     return {

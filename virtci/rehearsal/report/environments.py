@@ -1,0 +1,109 @@
+"""What the rehearsal shows of environments: how machines booted, what nodes said, what came into the cluster; and pipelines."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from virtci.core.environments import ROWS
+from virtci.core.readiness import Readiness
+from virtci.rehearsal.boot.machines import MachineBoot
+from virtci.rehearsal.conductor import StackResult
+from virtci.rehearsal.environments import Before
+from virtci.rehearsal.pipeline.rehearse import PipelineRun
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EnvironmentLine:
+    """One environment, in words."""
+
+    name: str
+    booted: str
+    hypervisor: str
+    nodes: str
+    gate: str
+    kubevirt: str
+    reasons: tuple[str, ...]
+    """What differs from what was declared, and why."""
+    good: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobLine:
+    """One job of a pipeline."""
+
+    number: str
+    name: str
+    result: str
+    seconds: float
+    remark: str
+
+
+def environment_lines(results: Sequence[StackResult]) -> Iterator[EnvironmentLine]:
+    """A line for every stack that is about the contents of a cluster."""
+    for result in results:
+        if result.before:
+            yield _line(result, result.before)
+
+
+def _line(result: StackResult, before: Before) -> EnvironmentLine:
+    row = ROWS[before.environment]
+    contents: dict[str, Any] = result.outputs.get("kubevirt", {})
+    boot, readiness = before.boot, before.readiness
+    found = boot.boot.hypervisor if boot and boot.boot else None
+    reasons = [before.not_booted, boot.trouble if boot else "", boot.boot.reason if boot and boot.boot else ""]
+    reasons += [str(contents.get("reason", ""))]
+    return EnvironmentLine(
+        name=before.environment.value,
+        booted="managed" if row.compute == "cluster" else _booted(boot),
+        hypervisor=row.hypervisor.value if found in (None, row.hypervisor) else f"{found}, declared {row.hypervisor}",
+        nodes=_nodes(readiness),
+        gate=_gate(contents),
+        kubevirt=str(contents.get("version", "none")),
+        reasons=tuple(dict.fromkeys(reason for reason in reasons if reason)),
+        good=bool(contents) and (boot is None or boot.succeeded) and not before.not_booted,
+    )
+
+
+def _booted(boot: MachineBoot | None) -> str:
+    if boot is None:
+        return "not booted"
+    stage = boot.boot.stage.value if boot.boot else "silent"
+    return f"{stage}, waited {boot.waited} s"
+
+
+def _nodes(readiness: Readiness | None) -> str:
+    if readiness is None:
+        return "not measured"
+    count = len(readiness.nodes)
+    return f"{count - len(readiness.incapable)} of {count} ready"
+
+
+def _gate(contents: dict[str, Any]) -> str:
+    if not contents:
+        return "-"
+    return f"off, declared {contents['gateDeclared']}" if contents.get("fallback") else str(contents["gate"])
+
+
+def job_lines(run: PipelineRun) -> Iterator[JobLine]:
+    """The jobs in the order of their starts; what did not start comes last."""
+    for job in run.jobs:
+        failed = next((step.name for step in job.steps.values() if step.result == "failure"), "")
+        yield JobLine(
+            number=str(job.started or "-"),
+            name=job.name.removeprefix("pipeline / "),
+            result=str(job.result),
+            seconds=job.seconds,
+            remark=f"step: {failed}" if failed else _remark(run, job.names),
+        )
+
+
+def _remark(run: PipelineRun, names: Sequence[str]) -> str:
+    """How the tests of an environment ended, at the job that they belong to."""
+    if names[-1] != "test":
+        return ""
+    found = next((item for environment, item in run.results.items() if environment.value == names[-2]), None)
+    if found is None:
+        return ""
+    if found.reason:
+        return found.reason
+    return f"{found.passed} passed, {found.failed} failed, {found.skipped} skipped"
