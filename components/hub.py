@@ -25,7 +25,7 @@ from components.roles import (
     TAG_ACTIONS,
     delegation_condition,
 )
-from virtci.boot.cloud_config import runner_boot_text
+from virtci.boot.runner import AgentRelease, RunnerContext, runner_boot_text
 from virtci.core.environments import ROWS, Environment
 from virtci.core.lifetimes import Lifetime
 from virtci.core.names import assignment_id, registration_secret
@@ -289,7 +289,7 @@ class SharedHub(Component):
                 "lifetime": settings.lifetime,
                 "subnet_id": network.subnet_resource_ids[RUNNERS_SUBNET],
                 "identity_id": identity.resource_id,
-                "boot_text": runner_boot_text(runner),
+                "boot_text": self._runner_boot_text(runner),
                 "vault_name": vault.name,
                 "vault_resource_group_name": self.group.name,
             },
@@ -307,6 +307,20 @@ class SharedHub(Component):
             "sshKeySecret": machine.ssh_key_secret,
             "lifetime": settings.lifetime.value,
         }
+
+    def _runner_boot_text(self, runner: str) -> str:
+        """What a runner reads at its first boot; its registration comes through the vault."""
+        settings = self.hub.runners
+        return runner_boot_text(
+            RunnerContext(
+                hostname=runner,
+                repository_url=f"https://github.com/{self.settings.repository}",
+                labels=settings.labels,
+                vault_uri=f"https://{self.hub.key_vault.name}.vault.azure.net",
+                registration_secret=registration_secret(runner),
+                agent=AgentRelease(settings.agent.version, settings.agent.sha256),
+            )
+        )
 
     def _runner_grants(self, runner: str, identity: Identity, machine: Machine, vault: KeyVault) -> None:
         """A runner reads its own registration and says on its own machine how its boot goes."""

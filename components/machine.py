@@ -69,7 +69,7 @@ class Machine(Component):
     for the next one; a `GlobalSchedule` for the daily shutdown where the lifetime class says so.
 
     Refuses: public addresses, passwords, a security profile (Trusted Launch would take the hypervisor away from the
-    dom0 image), extensions, automatic upgrades of a special kernel, boot texts above the platform's 64 KiB.
+    dom0 image), extensions, automatic upgrades of a special kernel, boot texts above what the platform takes.
     """
 
     TYPE = "virt-ci:machine:Machine"

@@ -8,7 +8,7 @@ from policies.common import Fault, Settings, at, resource_policy
 from policies.credentials import credentials_in, decoded, readable
 from virtci.core.inventory import MACHINE, UNKNOWN, Resource
 
-LIMIT = 64 * 1024
+LIMIT = 65_535
 PATHS = ("osProfile.customData", "userData")
 
 

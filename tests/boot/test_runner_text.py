@@ -22,7 +22,7 @@ from virtci.rehearsal.boot.sandbox import Sandbox, sandbox, unavailable
 from virtci.rehearsal.programs import path_of
 
 BOOT = Path(__file__).parents[2] / "virtci" / "boot"
-GOLDEN = Path(__file__).parent / "golden" / "runner-machine.yaml"
+GOLDEN = Path(__file__).parent / "golden" / "runner.yaml"
 CONTEXT = RunnerContext(
     hostname="kubevirt-gh-actions-runner-1",
     repository_url="https://github.com/kubevirt-org/kubevirt",

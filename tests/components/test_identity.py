@@ -30,7 +30,7 @@ def test_the_identity_of_an_environment_is_bound_to_that_environment_in_both_for
     assert len([subject for subject in subjects if "@" in subject]) == 1
 
 
-def test_preview_is_trusted_for_pull_requests_and_may_only_read() -> None:
+def test_preview_is_trusted_for_pull_requests_and_drift_checks_and_may_only_read() -> None:
     subjects = [item.inputs["subject"] for item in fleet("hub").all(CREDENTIAL) if item.name.startswith("hub-preview")]
     roles = [
         item.inputs["roleDefinitionId"].rsplit("/", 1)[-1]
@@ -38,7 +38,7 @@ def test_preview_is_trusted_for_pull_requests_and_may_only_read() -> None:
         if item.inputs["principalId"] == "principal-of-hub-preview"
     ]
 
-    assert all(subject.endswith(":pull_request") for subject in subjects)
+    assert {subject.partition(":")[2].partition(":")[2] for subject in subjects} == {"pull_request", "environment:drift"}
     assert roles == ["acdd72a7-3385-48ef-bd42-f606fba81ae7"]
 
 

@@ -69,15 +69,16 @@ jobs:
   test:
     needs: deploy
     runs-on: [self-hosted, q]
+    outputs: {{mark: "${{{{ steps.suite.outputs.mark }}}}"}}
     steps:
-      - {{name: suite, run: 'echo begun; test ! -e "$RED/$PLACE"; sleep "$(cat "$RED/slow" 2>/dev/null || echo 0)"', env: {{PLACE: "${{{{ inputs.place }}}}"}}}}
+      - {{id: suite, name: suite, run: 'echo "mark=set" >> "$GITHUB_OUTPUT"; echo begun; test ! -e "$RED/$PLACE"; sleep "$(cat "$RED/slow" 2>/dev/null || echo 0)"', env: {{PLACE: "${{{{ inputs.place }}}}"}}}}
       - {{name: tidy, if: always(), run: echo tidied}}
   close:
     needs: [deploy, test]
     if: always()
     runs-on: [self-hosted, q]
     steps:
-      - {{name: tell, run: 'echo "$SEEN, $RESULT"', env: {{SEEN: "${{{{ needs.deploy.outputs.seen }}}}", RESULT: "${{{{ needs.test.result }}}}"}}}}
+      - {{name: tell, run: 'echo "$SEEN, $MARK, $RESULT"', env: {{SEEN: "${{{{ needs.deploy.outputs.seen }}}}", MARK: "${{{{ needs.test.outputs.mark }}}}", RESULT: "${{{{ needs.test.result }}}}"}}}}
 """
 
 
@@ -152,7 +153,7 @@ def test_jobs_that_always_run_do_so_after_a_red_workflow(laboratory: Laboratory)
     run = laboratory.run()
 
     assert run.failed() == ["run / b / test"]
-    assert run.job("b / close").log.endswith(", failure")
+    assert run.job("b / close").log.endswith(", set, failure")
     assert run.job("a / test").result == "success"
     assert run.job("verdict").log == "success failure"
 
@@ -224,7 +225,7 @@ def test_a_cancelled_run_tidies_up_and_starts_nothing_else(laboratory: Laborator
     assert run.seconds < 30
     assert run.job("first / test").result == "cancelled"
     assert run.job("first / test").step("tidy").log == "tidied"
-    assert run.job("first / close").log.endswith(", cancelled")
+    assert run.job("first / close").log.endswith(", set, cancelled")
     assert run.job("verdict").log == "cancelled cancelled"
     assert run.job("others").started == 0
 

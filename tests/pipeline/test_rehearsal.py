@@ -7,8 +7,8 @@ import pytest
 from tests.pipeline.world import CLIENTS, REASON, World
 from virtci.core.environments import Environment
 from virtci.core.pipeline import FROM_FORK, PROMOTED, Ending
-from virtci.rehearsal.pipeline.rehearse import PipelineRun, Scenario, at_step, rehearse_pipeline, rehearsed_pipeline
-from virtci.rehearsal.pipeline.suite import PUSHED
+from virtci.rehearsal.pipeline.rehearse import PipelineRun, at_step, rehearse_pipeline, rehearsed_pipeline
+from virtci.rehearsal.pipeline.suite import PUSHED, Scenario
 from virtci.settings.release import read_release, release_digest
 
 DEV, KVM, MSHV, EMULATION = Environment.DEV, Environment.TEST_KVM, Environment.TEST_MSHV, Environment.TEST_EMULATION
@@ -63,7 +63,7 @@ def test_one_red_environment_leaves_the_others_alone_and_is_run_again_alone(worl
     assert len(second.pushes) == len(PUSHED)
     assert world.power(EMULATION) == "deallocated"
     assert world.last_test(EMULATION)["result"] == "passed"
-    assert {item: world.machines(item) for item in Environment} == dict.fromkeys(Environment, [])
+    assert not any(world.machines(item) for item in Environment)
 
 
 def starts(run: PipelineRun) -> list[int]:
@@ -71,13 +71,12 @@ def starts(run: PipelineRun) -> list[int]:
     return [run.job(name).started for name in names]
 
 
-def test_the_scope_of_each_environment_decides_what_runs(world: World, tmp_path: Path) -> None:
+def test_nothing_is_promoted_after_a_red_dev(world: World, tmp_path: Path) -> None:
     run = rehearse_pipeline(tmp_path, world.stage, Scenario(red=(DEV,)))
 
-    # Nothing is promoted after a red `dev`, and no test environment starts.
     assert endings(run) == {DEV: Ending.FAILED}
     assert [run.job(name).result for name in ("promote", "environments")] == ["skipped", "skipped"]
-    assert {item: world.deployed(item) for item in PROMOTED} == dict.fromkeys(PROMOTED, [])
+    assert not any(world.deployed(item) for item in PROMOTED)
     assert run.job("verdict").result == "failure"
     assert run.job("verdict").summary.count("not promoted") == len(PROMOTED)
     # Only the two new tests were for `dev`.
@@ -98,7 +97,7 @@ def test_a_cancelled_run_gives_the_lease_back_and_parks_what_it_woke(world: Worl
     assert world.power(DEV) == "deallocated"
     assert world.holder(DEV) == ""
     assert world.last_test(DEV)["result"] == "cancelled"
-    assert {item: world.deployed(item) for item in PROMOTED} == dict.fromkeys(PROMOTED, [])
+    assert not any(world.deployed(item) for item in PROMOTED)
 
 
 def test_a_pull_request_from_a_fork_reaches_nothing(world: World, tmp_path: Path) -> None:
@@ -111,17 +110,8 @@ def test_a_pull_request_from_a_fork_reaches_nothing(world: World, tmp_path: Path
     assert not run.pushes
 
 
-def test_a_suite_without_a_test_is_not_green(world: World, tmp_path: Path) -> None:
-    run = rehearse_pipeline(tmp_path, world.stage, Scenario(empty=(DEV,)))
-
-    assert run.results[DEV].outcome.reason == "the suite did not run to its end"
-    assert run.job("dev / test").step("read the results").result == "failure"
-    assert run.job("promote").result == "skipped"
-
-
-@pytest.mark.parametrize("target", ["lint", "bazel-push-images"])
-def test_a_broken_build_reaches_no_environment(world: World, tmp_path: Path, target: str) -> None:
-    run = rehearse_pipeline(tmp_path, world.stage, Scenario(broken=(target,)))
+def test_a_broken_build_reaches_no_environment(world: World, tmp_path: Path) -> None:
+    run = rehearse_pipeline(tmp_path, world.stage, Scenario(broken=("bazel-push-images",)))
 
     assert run.job("dev").result == "skipped"
     assert not run.results

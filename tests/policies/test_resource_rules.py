@@ -167,8 +167,8 @@ ROWS = [
     Row("vm-boot-text", MACHINE, "fail", {"userData": encoded(f"export T={GITHUB_TOKEN}")}, "userData holds a GitHub token"),
     Row("vm-boot-text", MACHINE, "fail", {"osProfile.customData": encoded(f"content: {encoded(f'{KEY_HEAD} and so on')}")}, "a private key"),
     Row("vm-boot-text", MACHINE, "fail", {"osProfile.customData": "#cloud-config"}, "customData is not base64"),
-    Row("vm-boot-text", MACHINE, "fail", {"osProfile.customData": encoded(" " * 65537)}, "customData has 65537 bytes"),
-    Row("vm-boot-text", MACHINE, "pass", {"osProfile.customData": encoded(" " * 65536)}),
+    Row("vm-boot-text", MACHINE, "fail", {"osProfile.customData": encoded(" " * 65536)}, "customData has 65536 bytes"),
+    Row("vm-boot-text", MACHINE, "pass", {"osProfile.customData": encoded(" " * 65535)}),
     Row("vm-boot-text", MACHINE, "missing", {"osProfile.customData": ABSENT}),
     Row("vm-boot-text", MACHINE, "unknown", {"osProfile.customData": UNKNOWN}),
     # Network
