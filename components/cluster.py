@@ -158,8 +158,8 @@ class Cluster(Component):
             mode="User",
             scale_down_mode="Delete",
             **pool(args["worker_pool"], args),
-            # The autoscaler counts, and upgrades go pool by pool, in their own time.
-            opts=self.options(ignore_changes=["count", "orchestratorVersion"]),
+            # The autoscaler counts, upgrades go pool by pool, and a cluster is parked: none of it by the program.
+            opts=self.options(ignore_changes=["count", "orchestratorVersion", "powerState"]),
         )
 
     def _kubeconfig(

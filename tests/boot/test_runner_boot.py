@@ -1,6 +1,8 @@
 """A runner boots: the rendered text runs for real against the simulated clouds, on a good day and on bad ones."""
 
+import io
 import stat
+import tarfile
 from collections.abc import Iterator
 
 import pytest
@@ -259,6 +261,7 @@ def test_full_disk_is_named_and_a_larger_one_converges() -> None:
     with runner(hub, disk_mib=32) as booted:
         assert booted.told.code is Reason.DISK, booted.result.log
         assert not booted.box.exists(AGENT)
+        assert not booted.box.exists(f"{AGENT}.part")
         booted.box.run("mount", "-o", "remount,size=256m", "/")
         again = booted.box.reboot()
         assert again.exit_code == 0, again.log
@@ -306,9 +309,10 @@ def test_agent_does_not_run_where_jobs_are_not_kept_away() -> None:
         assert hub.runner is not None
         hub.runner.online = False
         booted.box.path("/usr/local/lib/virt-ci/runner-isolate.sh").write_text("#!/bin/sh\nexit 1\n")
+        assert booted.box.run("systemctl", "is-active", "virt-ci-agent.service").returncode == 0
         again = booted.box.reboot()
         assert again.exit_code != 0
-        assert hub.runner.online is False
+        assert booted.box.run("systemctl", "is-active", "virt-ci-agent.service").returncode != 0
 
 
 def test_second_run_changes_nothing() -> None:
@@ -363,11 +367,12 @@ def test_boot_that_was_cut_short_goes_on_after_a_restart(where: str) -> None:
         assert booted.told.stage is Stage.READY
 
 
-def test_registration_that_was_cut_short_is_made_again() -> None:
+@pytest.mark.parametrize("lost", [".runner", ".credentials"])
+def test_registration_that_was_cut_short_is_made_again(lost: str) -> None:
     hub = Hub()
     hub.publish(hub.token())
     with runner(hub) as booted:
-        booted.box.path(f"{AGENT}/.runner").unlink()
+        booted.box.path(f"{AGENT}/{lost}").write_text("")
         booted.box.run("systemctl", "disable", "virt-ci-agent.service")
         first = hub.runner
         again = booted.box.reboot()
@@ -383,12 +388,22 @@ def test_registration_that_was_cut_short_is_made_again() -> None:
 
 def test_agent_that_ends_at_once_is_named() -> None:
     hub = Hub()
-    hub.archive = _with_broken_service()
+    hub.archive = _with_broken("bin/runsvc.sh")
     hub.agents.handler = agent.handler(hub.github, {VERSION: hub.archive})
     hub.publish(hub.token())
     with runner(hub, programs={"sleep": "#!/bin/sh\nexec /usr/bin/sleep 1\n"}) as booted:
         assert booted.told.code is Reason.AGENT
         assert not booted.ready()
+
+
+def test_image_that_the_agent_does_not_run_on_is_named_before_anybody_is_asked() -> None:
+    hub = Hub()
+    hub.archive = _with_broken("config.sh")
+    hub.agents.handler = agent.handler(hub.github, {VERSION: hub.archive})
+    with runner(hub) as booted:
+        assert booted.told.code is Reason.AGENT
+        assert not booted.box.exists(AGENT)
+        assert f"/secrets/{SECRET}" not in {call.target for call in hub.cloud.journal.calls}
 
 
 def test_image_without_a_firewall_registers_nobody() -> None:
@@ -417,13 +432,16 @@ def test_cloud_init_is_done_without_errors() -> None:
         assert hub.tags["bootstage"] == Stage.READY
 
 
-def _with_broken_service() -> bytes:
-    real = agent.FILES
-    try:
-        agent.FILES = {**real, "bin/runsvc.sh": "config.sh"}
-        return agent.archive(VERSION)
-    finally:
-        agent.FILES = real
+def _with_broken(name: str) -> bytes:
+    """An archive in which one program ends at once."""
+    packed, broken = io.BytesIO(agent.archive(VERSION)), io.BytesIO()
+    with tarfile.open(fileobj=packed) as good, tarfile.open(fileobj=broken, mode="w:gz") as made:
+        for entry in good:
+            content = good.extractfile(entry)
+            text = b"#!/bin/sh\nexit 1\n" if entry.name == f"./{name}" else content.read() if content else b""
+            entry.size = len(text)
+            made.addfile(entry, io.BytesIO(text))
+    return broken.getvalue()
 
 
 def _without_firewall(box: Sandbox) -> None:

@@ -50,11 +50,19 @@ def parser() -> argparse.ArgumentParser:
 
 def options() -> dict[str, set[str]]:
     """The options of every command of `virtci`."""
-    below = next(action for action in parser()._actions if isinstance(action, argparse._SubParsersAction))
-    return {
-        name: {option for action in command._actions for option in action.option_strings}
-        for name, command in below.choices.items()
-    }
+    return {name: options_of(command) for name, command in commands_below(parser()).items()}
+
+
+def options_of(command: argparse.ArgumentParser) -> set[str]:
+    """The options of a command and of the commands below it."""
+    own = {option for action in command._actions for option in action.option_strings}
+    return own.union(*(options_of(below) for below in commands_below(command).values()))
+
+
+def commands_below(command: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """The commands that a command has."""
+    found = [action for action in command._actions if isinstance(action, argparse._SubParsersAction)]
+    return dict(found[0].choices) if found else {}
 
 
 def named(page_of: Path) -> str:

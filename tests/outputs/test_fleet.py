@@ -7,6 +7,21 @@ from virtci.core.problems import Refusal
 from virtci.outputs.check import read
 from virtci.outputs.fleet import fleet_of
 
+KUBEVIRT = {
+    "environment": "dev",
+    "namespace": "kubevirt",
+    "version": "v1.8.2",
+    "registry": "registry.example/kubevirt",
+    "releaseDigest": "sha256:1",
+    "operatorImage": "registry.example/kubevirt/virt-operator@sha256:1",
+    "gate": "off",
+    "gateDeclared": "HyperVL1VH",
+    "fallback": True,
+    "reason": "not ready for mshv",
+    "useEmulation": False,
+    "testServiceAccount": "virt-ci/tests",
+}
+
 
 def test_an_environment_is_found_with_its_compute_and_its_vault() -> None:
     fleet = fleet_of([read(outputs())])
@@ -27,6 +42,20 @@ def test_hub_and_environments_may_be_different_stacks() -> None:
 
     assert fleet.target("dev").stack == "test"
     assert fleet.vault.name == "kubevirtkv"
+
+
+def test_the_contents_of_a_cluster_belong_to_its_environment() -> None:
+    whole = outputs()
+    contents = {key: whole[key] for key in ("contractVersion", "region")} | {
+        "stack": "dev-kubevirt",
+        "kubevirt": KUBEVIRT,
+    }
+    fleet = fleet_of([read({key: value for key, value in whole.items() if key != "kubevirt"}), read(contents)])
+    dev, other = fleet.target("dev").kubevirt, fleet.target("test-kvm").kubevirt
+
+    assert dev is not None
+    assert dev.gate_declared == "HyperVL1VH"
+    assert other is None
 
 
 def test_without_the_hub_nothing_can_be_done() -> None:

@@ -155,7 +155,7 @@ def following(
         places = ("virtci.cli.outputs.ROOT", "virtci.cli.rotate.ROOT")
         for place in places:
             monkeypatch.setattr(place, on.workspace.project)
-        monkeypatch.setattr("virtci.cli.targets.stacks", lambda: list(deployed))
+        monkeypatch.setattr("virtci.cli.targets.stacks", lambda: list(stacks))
         monkeypatch.setattr(
             "virtci.cli.readiness.stack_file", lambda name: on.workspace.project / f"Pulumi.{name}.yaml"
         )

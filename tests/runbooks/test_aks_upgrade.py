@@ -30,7 +30,10 @@ def test_the_cluster_is_upgraded_as_the_runbook_says(tmp_path: Path, monkeypatch
     stacks, deployed = ("hub", "test", "test-kvm-kubevirt"), ("hub", "test")
     with following("aks-upgrade", tmp_path, monkeypatch, stacks, deployed, {"test": only_the_cluster}) as follower:
         plane = follower.stage.world.clusters["test-kvm-kubevirt"]
-        follower.fleet.owner.set_secret("test-kvm-kubeconfig", plane.kubeconfig)
+        declared = follower.fleet.owner.get_secret("test-kvm-kubeconfig").properties
+        follower.fleet.owner.set_secret(
+            "test-kvm-kubeconfig", plane.kubeconfig, tags=declared.tags, content_type=declared.content_type
+        )
         follower.export([f"KUBECONFIG={follower.project}/kubeconfig"])
         for first in ("virtci kubeconfig test-kvm --to kubeconfig", "virtci readiness test-kvm",
                       "pulumi up --stack test-kvm-kubevirt --yes", "virtci park test-kvm"):  # fmt: skip

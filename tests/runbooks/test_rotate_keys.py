@@ -8,6 +8,7 @@ import pytest
 from tests.fleet.test_rotation import works
 from tests.rehearsal.azure.simulated import until
 from tests.runbooks.follower import MACHINE, Follower, following
+from tests.runbooks.reader import command
 from virtci.rehearsal.azure.secrets import held
 
 pytestmark = [pytest.mark.engine, pytest.mark.cluster]
@@ -33,6 +34,13 @@ def test_keys_are_rotated_as_the_runbook_says(tmp_path: Path, monkeypatch: pytes
     edits = {"test": with_a_cluster}
     with following("rotate-keys", tmp_path, monkeypatch, stacks, ("hub", "dev", "test"), edits) as follower:
         fleet = follower.fleet
+        follower.export([f"KUBECONFIG={follower.project}/kubeconfig"])
+        for first in (
+            "virtci kubeconfig dev --to kubeconfig",
+            "virtci readiness dev",
+            "pulumi up --stack dev-kubevirt --yes",
+        ):
+            follower.run(command(first))
         leaked = fleet.publish()
         old = fleet.bound_secrets()
 
@@ -43,12 +51,14 @@ def test_keys_are_rotated_as_the_runbook_says(tmp_path: Path, monkeypatch: pytes
         fleet.naps = [lambda: (fleet.publish(), None)[1], grace_is_over]
         kubeconfig = follower.follow("step 1")
         refused = not works(leaked)
+        follower.follow("How to check")
+        checked = follower.status()
         before = (fleet.machine.guid, public_key(follower), versions(follower, f"{MACHINE}-ssh-key"))
 
         ssh = follower.follow("step 2")
         after = (fleet.machine.guid, public_key(follower), versions(follower, f"{MACHINE}-ssh-key"))
-        follower.follow("How to check")
 
+    assert checked["kubeconfig"].startswith("good: good for 6 d")
     assert "the cluster refuses the old kubeconfig" in kubeconfig[0].output
     assert refused
     assert "There is nothing to rotate" in kubeconfig[1].output

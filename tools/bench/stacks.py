@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from functools import partial
 from pathlib import Path
 
 from tools.bench.figures import Figure, figure, itself
@@ -24,7 +25,8 @@ def measure(lab: Lab) -> list[Figure]:
         f"{stack} {policies}": lab.stack(stack, policies=policies) for stack in STACKS for policies in (True, False)
     }
     found = lab.in_turn(ways)
-    rehearsals = lab.in_turn({"rehearsal": _rehearse}, LONG_REPEATS)["rehearsal"]
+    ways = {"fleet": partial(_rehearse, "--stack", "dev", "--stack", "test"), "everything": _rehearse}
+    rehearsals = lab.in_turn(ways, LONG_REPEATS)
     figures = []
     for stack in STACKS:
         line = ("c", f"preview of `{stack}` with policies", "s")
@@ -32,13 +34,16 @@ def measure(lab: Lab) -> list[Figure]:
         figures.append(figure(line, itself, found[f"{stack} True"], target=PREVIEW_SECONDS, against=without))
     for stack, peak in memory.items():
         figures.append(figure(("c", f"peak memory, program of `{stack}`", "MB"), itself, peak, target=MEMORY_MB))
-    whole = figure(("c", "`virtci rehearse`, all stacks", "s"), itself, rehearsals, target=REHEARSAL_SECONDS)
-    return [*figures, whole]
+    line = ("c", "`virtci rehearse` of `hub`, `dev` and `test`", "s")
+    fleet = figure(line, itself, rehearsals["fleet"], target=REHEARSAL_SECONDS)
+    line = ("c", "`virtci rehearse` with boots, clusters and pipeline", "s")
+    everything = figure(line, itself, rehearsals["everything"], against=(fleet, "the fleet alone"))
+    return [*figures, fleet, everything]
 
 
-def _rehearse() -> float:
+def _rehearse(*options: str) -> float:
     started = time.perf_counter()
-    command = [sys.executable, "-m", "virtci.cli.main", "rehearse", "--json"]
+    command = [sys.executable, "-m", "virtci.cli.main", "rehearse", "--json", *options]
     run = subprocess.run(command, check=False, cwd=ROOT, capture_output=True, text=True)
     if run.returncode:
         message = f"`virtci rehearse` ended with {run.returncode}: {(run.stderr or run.stdout).strip()[-500:]}"

@@ -11,8 +11,6 @@ from virtci.core.problems import Refusal
 if TYPE_CHECKING:
     from virtci.outputs.fleet import Fleet
 
-MINUTES = 45
-
 
 def add_to(subparsers: Any) -> None:
     """Adds the command."""
@@ -32,7 +30,9 @@ def add_to(subparsers: Any) -> None:
         "--missing", action="store_true", help="those that GitHub does not know, or that wait for a token"
     )
     register.add_argument("--repository", metavar="OWNER/NAME", help="default: the one that uses the environments")
-    register.add_argument("--deadline", type=int, default=MINUTES, metavar="MINUTES", help=f"default {MINUTES}")
+    register.add_argument(
+        "--deadline", type=int, metavar="MINUTES", help="default: long enough for a machine that boots"
+    )
     add_outputs(register)
     register.set_defaults(run=said(run))
 
@@ -40,7 +40,7 @@ def add_to(subparsers: Any) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Registers runners."""
     from virtci.fleet.clouds import connect, github
-    from virtci.fleet.registration import Registrar, missing, register, runners_of
+    from virtci.fleet.registration import DEADLINE, Registrar, missing, register, runners_of
     from virtci.fleet.waiting import pace_of
 
     if bool(arguments.names) is arguments.missing:
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         if not wanted:
             progress("every runner is registered")
             return 0
-        register(registrar, wanted, timedelta(minutes=arguments.deadline))
+        register(registrar, wanted, timedelta(minutes=arguments.deadline) if arguments.deadline else DEADLINE)
     return 0
 
 

@@ -27,7 +27,7 @@ from virtci.rehearsal.report.figures import (
 )
 from virtci.rehearsal.report.masking import Scrub, masked, scrubber
 
-WIDTH = 100
+WIDTH = 110
 """Tables are this wide at most, so that they read the same in a terminal, in a log and in a mail."""
 GUTTER = 2
 console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH)

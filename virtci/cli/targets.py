@@ -4,6 +4,7 @@ import argparse
 import json
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from virtci.outputs.contract import Outputs
 from virtci.outputs.fleet import Fleet, fleet_of
 from virtci.places import stacks
 
+CONTENTS = "-kubevirt"
+"""How the names of stacks with the contents of a cluster end."""
 OUTPUTS_HELP = (
     "read the outputs of the hub and of the environments' stacks from these JSON files; default: ask the engine, "
     "`pulumi stack output --json`, for every stack that has a file"
@@ -38,7 +41,19 @@ def fleet(arguments: argparse.Namespace) -> Fleet:
     """The fleet of a command's outputs. Raises `Refusal` when they cannot be read or break the contract."""
     if arguments.outputs:
         return fleet_of(_outputs(str(file), _text(file)) for file in arguments.outputs)
-    return fleet_of(_outputs(f"stack `{name}`", _asked(name)) for name in stacks() if not name.endswith("-kubevirt"))
+    return fleet_of(_deployed())
+
+
+def _deployed() -> Iterator[Outputs]:
+    """The outputs of every stack that has a file; the contents of a cluster may not be there yet."""
+    for name in stacks():
+        try:
+            text = _asked(name)
+        except Refusal:
+            if not name.endswith(CONTENTS):
+                raise
+        else:
+            yield _outputs(f"stack `{name}`", text)
 
 
 def progress(sentence: str) -> None:

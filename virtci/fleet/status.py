@@ -190,8 +190,9 @@ def gate_fact(state: KubeVirtState | None, target: Target) -> Fact:
     declared, effective = target.part.gate, state.gate if state else Gate.OFF
     if effective is declared:
         return Fact("gate", effective.value)
+    why = f": {target.kubevirt.reason}" if target.kubevirt and target.kubevirt.gate is effective else ""
     fix = f"see why: pulumi preview --stack {target.environment}-kubevirt"
-    return Fact("gate", f"{effective}, declared {declared}", Level.ATTENTION, fix)
+    return Fact("gate", f"{effective}, declared {declared}{why}", Level.ATTENTION, fix)
 
 
 def kubevirt_fact(state: KubeVirtState | None, target: Target) -> Fact:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from virtci.core.environments import Environment
 from virtci.core.problems import Refusal, nearest
-from virtci.outputs.contract import ClusterPart, EnvironmentPart, MachinePart, Outputs, VaultPart
+from virtci.outputs.contract import ClusterPart, EnvironmentPart, KubeVirtPart, MachinePart, Outputs, VaultPart
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +18,8 @@ class Target:
     part: EnvironmentPart
     compute: MachinePart | ClusterPart
     vault: str
+    kubevirt: KubeVirtPart | None = None
+    """What the stack of its cluster's contents says, where its outputs were read as well."""
 
     @property
     def kind(self) -> str:
@@ -60,8 +62,9 @@ def fleet_of(stacks: Iterable[Outputs]) -> Fleet:
             "the vault with the kubeconfigs is not known",
             "add the file of the stack `hub`",
         )
+    contents = {stack.kubevirt.environment: stack.kubevirt for stack in found if stack.kubevirt}
     targets = [
-        Target(name, stack.stack, stack.region, part, _compute(stack, name), vault.name)
+        Target(name, stack.stack, stack.region, part, _compute(stack, name), vault.name, contents.get(name))
         for stack in found
         for name, part in stack.environments.items()
     ]

@@ -22,5 +22,9 @@ rm -rf "$agent.part"
 install --directory --mode 0755 "${agent%/*}"
 mkdir "$agent.part"
 tar --extract --gzip --no-same-owner --file "$archive" --directory "$agent.part" || fail DISK "no room to unpack the agent to $agent"
+chown --recursive "$user:$user" "$agent.part"
+# Its own check of what it needs of the image; afterwards, a registration that fails is a matter of GitHub.
+(cd "$agent.part" && HOME=/home/$user setpriv --reuid "$user" --regid "$user" --init-groups ./config.sh --version) ||
+  fail AGENT "the agent does not run on this image"
 mv "$agent.part" "$agent"
 rm -f "$archive"

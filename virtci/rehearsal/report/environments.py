@@ -51,7 +51,7 @@ def _line(result: StackResult, before: Before) -> EnvironmentLine:
     boot, readiness = before.boot, before.readiness
     found = boot.boot.hypervisor if boot and boot.boot else None
     reasons = [before.not_booted, boot.trouble if boot else "", boot.boot.reason if boot and boot.boot else ""]
-    reasons += [str(contents.get("reason", ""))]
+    reasons += [str(contents["reason"])] if contents.get("fallback") else []
     return EnvironmentLine(
         name=before.environment.value,
         booted="managed" if row.compute == "cluster" else _booted(boot),
@@ -68,7 +68,7 @@ def _booted(boot: MachineBoot | None) -> str:
     if boot is None:
         return "not booted"
     stage = boot.boot.stage.value if boot.boot else "silent"
-    return f"{stage}, waited {boot.waited} s"
+    return f"{stage}, waited {boot.waited} s" if boot.waited else stage
 
 
 def _nodes(readiness: Readiness | None) -> str:

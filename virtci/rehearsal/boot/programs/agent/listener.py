@@ -24,6 +24,8 @@ def main(arguments: list[str]) -> int:
     """One command line."""
     os.chdir(Path(__file__).parent.parent)
     command, *rest = arguments
+    if "--version" in rest:
+        return _say(VERSION, 0)
     Path("_diag").mkdir(exist_ok=True)
     Path(f"_diag/Runner_{os.getpid()}.log").write_text(f"{command} {' '.join(rest)}\n")
     return configure(rest) if command == "configure" else run()
@@ -90,10 +92,10 @@ def _asked(path: str, body: dict[str, object], token: str) -> dict[str, str] | N
     return None
 
 
-def _say(text: str) -> int:
+def _say(text: str, code: int = 1) -> int:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
-    return 1
+    return code
 
 
 if __name__ == "__main__":
