@@ -144,7 +144,7 @@ def test_token_that_comes_later_is_waited_for() -> None:
         assert SECRET in booted.told.reason
         assert "virtci runners register" in booted.told.fix == FIXES[Reason.REGISTRATION]
         assert 1_200 <= booted.box.waited < 1_300
-        assert not [line for line in booted.lines() if "config.sh" in line]
+        assert not [line for line in booted.lines() if "--unattended" in line]
         hub.publish(hub.token())
         again = booted.box.start("virt-ci-boot.service")
         assert again.exit_code == 0, again.log
@@ -157,7 +157,7 @@ def test_token_that_was_used_is_never_shown_to_github() -> None:
     hub = Hub()
     hub.publish("used")
     with runner(hub) as booted:
-        assert not [line for line in booted.lines() if "config.sh" in line]
+        assert not [line for line in booted.lines() if "--unattended" in line]
         assert hub.runner is None
 
 
@@ -346,9 +346,10 @@ CUTS = {
     "before the archive": "releases/download",
     "before it is unpacked": "tar\x1f--extract",
     "while it is unpacked": "chown\x1f--recursive",
+    "before it is looked whether it runs": "--version",
     "before it is there": "mv\x1f/opt/actions-runner.part",
     "before the token": f"secrets/{SECRET}",
-    "before the registration": "config.sh",
+    "before the registration": "--unattended",
     "between registration and service": "virt-ci-agent.service",
 }
 

@@ -200,3 +200,46 @@ def test_a_cluster_has_no_kubeconfig_to_rotate_and_that_is_no_failure(
 ) -> None:
     assert run(fleet, "rotate", "kubeconfig", "test-kvm") == 0
     assert "There is nothing to rotate" in capsys.readouterr().out
+
+
+def told(outputs: dict[str, str]) -> dict[str, object]:
+    """What the commands ask the engine for, when no files are named."""
+    return {"stacks": lambda: sorted(outputs), "stack_output": lambda stack: outputs[stack]}
+
+
+def test_without_files_the_engine_is_asked_for_every_stack_that_was_deployed(
+    fleet: SimulatedFleet,  # noqa: F811
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hub, test = (file.read_text() for file in fleet.files)
+    for name, value in told({"hub": hub, "test": test, "dev-kubevirt": "{}"}).items():
+        monkeypatch.setattr(f"virtci.cli.targets.{name}", value)
+
+    assert main(["rotate", "kubeconfig", "test-kvm"]) == 0
+    assert "There is nothing to rotate" in capsys.readouterr().out
+
+
+def test_a_hub_that_was_never_deployed_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in told({"hub": "{}\n", "dev": "{}"}).items():
+        monkeypatch.setattr(f"virtci.cli.targets.{name}", value)
+
+    assert main(["status"]) == 1
+    assert "stack `dev` was deployed; it has no outputs\nfix: pulumi up --stack dev" in capsys.readouterr().err
+
+
+def test_a_state_that_nobody_is_logged_in_to_is_said_with_the_engines_own_words(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import subprocess
+
+    def refused(stack: str) -> str:
+        raise subprocess.CalledProcessError(255, ["pulumi"], stderr=f"error: no stack named '{stack}' found\n")
+
+    monkeypatch.setattr("virtci.cli.targets.stacks", lambda: ["hub"])
+    monkeypatch.setattr("virtci.cli.targets.stack_output", refused)
+
+    assert main(["park", "dev"]) == 3
+    assert "the fleet is not known: error: no stack named 'hub' found" in capsys.readouterr().err

@@ -23,6 +23,7 @@ from virtci.rehearsal.environments import Before
 from virtci.rehearsal.journal import FaultPlan
 from virtci.rehearsal.pipeline import act
 from virtci.rehearsal.pipeline.rehearse import PipelineRun
+from virtci.rehearsal.report.environments import job_lines
 from virtci.rehearsal.report.page import render
 from virtci.rehearsal.world import read_stacks, world
 
@@ -104,6 +105,12 @@ def gate_is_on_where_every_node_has_the_device(everything: Everything) -> None:
     assert (contents["gate"], contents["fallback"], contents["hypervisor"]) == ("HyperVL1VH", False, Hypervisor.MSHV)
 
 
+def pipeline_is_green(everything: Everything) -> None:
+    assert everything.run.workflow.result == "success", [
+        (line.name, line.remark, line.said) for line in job_lines(everything.run) if line.said
+    ]
+
+
 def pipeline_deploys_dev_before_anything_is_promoted(everything: Everything) -> None:
     started = {job.name.removeprefix("pipeline / "): job.started for job in everything.run.jobs if job.started}
 
@@ -150,6 +157,7 @@ CLAIMS = (
     machines_boot_and_publish_kubeconfigs_that_expire,
     machine_without_the_device_is_named_and_its_gate_stays_off,
     gate_is_on_where_every_node_has_the_device,
+    pipeline_is_green,
     pipeline_deploys_dev_before_anything_is_promoted,
     every_environment_gets_the_release_that_dev_got,
     tests_that_are_off_are_skipped_with_their_reason,

@@ -33,7 +33,7 @@ def test_the_gate_is_rolled_back_as_the_runbook_says(tmp_path: Path, monkeypatch
     assert "~ 2 to update" in in_the_cluster[1].output
     assert "kubevirt.io/v1:KubeVirt" in in_the_cluster[1].output
     assert "~ 2 updated" in in_the_cluster[2].output
-    assert between == "attention: off, declared HyperVL1VH"
+    assert between == "attention: off, declared HyperVL1VH: gate off, stock KubeVirt"
     assert "~ 1 updated" in for_the_pipelines[1].output or "- 1 deleted" in for_the_pipelines[1].output
     assert after["gate"] == "good: off"
     assert "HyperVL1VH" not in checked[1].output

@@ -36,3 +36,6 @@ def show_environments(results: Sequence[StackResult], skipped: Mapping[str, str]
             result = Text(job.result, style=COLOURS.get(job.result, "dim"))
             add_row(jobs, job.name, job.number, result, duration(job.seconds) if job.seconds else "-", job.remark)
         print_table(jobs)
+        for job in job_lines(delivered.run):
+            if job.said:
+                console.print(f"{job.name}, {job.remark}:\n{job.said}\n", markup=False)

@@ -74,7 +74,7 @@ def _text(file: Path) -> str:
 
 def _asked(stack: str) -> str:
     try:
-        return stack_output(stack)
+        text = stack_output(stack)
     except (OSError, subprocess.CalledProcessError) as error:
         said = (getattr(error, "stderr", "") or str(error)).strip()
         raise Refusal(
@@ -82,6 +82,9 @@ def _asked(stack: str) -> str:
             f"the fleet is not known: {said}",
             "log in to the state (PULUMI_BACKEND_URL), or name files: --outputs FILE…",
         ) from None
+    if text.strip() in ("", "{}"):
+        raise Refusal(f"stack `{stack}` was deployed", "it has no outputs", f"pulumi up --stack {stack}")
+    return text
 
 
 def _outputs(what: str, text: str) -> Outputs:

@@ -81,7 +81,7 @@ class ControlPlane:
 
     def client(self) -> httpx.Client:
         """A client with the administrator's certificate, to be closed after use."""
-        return _client(self.url, self.trust(), self.folder)
+        return _client(self.url, self.ca, self.folder)
 
     def trust(self) -> ssl.SSLContext:
         """Trusts the server and shows it nothing, for those who bring a token."""
@@ -160,7 +160,7 @@ def _prepare(cluster: Cluster, household: Household, stack: ExitStack) -> Contro
         household,
         folder,
         folder / "kubeconfig",
-        partial(_client, url, ssl.create_default_context(cadata=authority.pem), folder),
+        partial(_client, url, authority.pem, folder),
     )
     stack.callback(kubelets.rest)
     return ControlPlane(name, url, authority.pem, text, folder, kubelets)
@@ -253,7 +253,9 @@ def _scheduler_options(plane: ControlPlane) -> Options:
     return {"kubeconfig": plane.kubeconfig_file, "leader-elect": "false", "secure-port": "0"}
 
 
-def _client(url: str, context: ssl.SSLContext, folder: Path) -> httpx.Client:
+def _client(url: str, ca: str, folder: Path) -> httpx.Client:
+    """A client with a context of its own: loading a certificate into one that another thread uses ends the process."""
+    context = ssl.create_default_context(cadata=ca)
     context.load_cert_chain(folder / "admin.crt", folder / "admin.key")
     return httpx.Client(base_url=url, verify=context, timeout=REQUEST_SECONDS, trust_env=False)
 

@@ -137,7 +137,7 @@ def _parts(elements: Mapping[str, Element]) -> tuple[dict[str, Part], dict[str, 
             continue
         owner = item.parent if item.parent in components else urn
         if owner in composites:
-            owner = anchors.get(owner, urn) if item.kind in SMALL else urn
+            owner = _anchor(anchors.get(owner, []), item) if item.kind in SMALL else urn
         owners[urn] = owner
     parts: dict[str, Part] = {}
     for urn, key in owners.items():
@@ -147,13 +147,20 @@ def _parts(elements: Mapping[str, Element]) -> tuple[dict[str, Part], dict[str, 
     return parts, owners
 
 
-def _anchors(components: Iterable[Element]) -> dict[str, str]:
-    """The one machine or cluster of each environment; where there are several, nothing says which one is meant."""
-    found: dict[str, list[str]] = defaultdict(list)
+def _anchors(components: Iterable[Element]) -> dict[str, list[Element]]:
+    """The machines and clusters of each environment, and of the hub."""
+    found: dict[str, list[Element]] = defaultdict(list)
     for item in components:
         if item.kind in ANCHORS:
-            found[item.parent].append(item.urn)
-    return {parent: urns[0] for parent, urns in found.items() if len(urns) == 1}
+            found[item.parent].append(item)
+    return found
+
+
+def _anchor(anchors: Sequence[Element], item: Element) -> str:
+    """What a small resource belongs to: the only machine, or the one whose name its own name begins with."""
+    if len(anchors) == 1:
+        return anchors[0].urn
+    return next((anchor.urn for anchor in anchors if item.name.startswith(f"{anchor.name}-")), item.urn)
 
 
 def _reasons(elements: Mapping[str, Element], owners: dict[str, str]) -> dict[tuple[str, str], list[str]]:

@@ -12,6 +12,9 @@ from virtci.rehearsal.environments import Before
 from virtci.rehearsal.pipeline.rehearse import PipelineRun
 
 
+SHOWN_LINES = 20
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnvironmentLine:
     """One environment, in words."""
@@ -36,6 +39,8 @@ class JobLine:
     result: str
     seconds: float
     remark: str
+    said: str = ""
+    """How the log of the step that failed ends."""
 
 
 def environment_lines(results: Sequence[StackResult]) -> Iterator[EnvironmentLine]:
@@ -87,13 +92,14 @@ def _gate(contents: dict[str, Any]) -> str:
 def job_lines(run: PipelineRun) -> Iterator[JobLine]:
     """The jobs in the order of their starts; what did not start comes last."""
     for job in run.jobs:
-        failed = next((step.name for step in job.steps.values() if step.result == "failure"), "")
+        failed = next((step for step in job.steps.values() if step.result == "failure"), None)
         yield JobLine(
             number=str(job.started or "-"),
             name=job.name.removeprefix("pipeline / "),
             result=str(job.result),
             seconds=job.seconds,
-            remark=f"step: {failed}" if failed else _remark(run, job.names),
+            remark=f"step: {failed.name}" if failed else _remark(run, job.names),
+            said="\n".join(failed.log.splitlines()[-SHOWN_LINES:]) if failed else "",
         )
 
 

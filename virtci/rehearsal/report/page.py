@@ -74,7 +74,7 @@ def render(
         finalize=lambda value: scrub(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
     )
     environment.filters |= {"count": count, "duration": duration, "usd": lambda value: f"{value:,.2f}"}
-    found = architecture(results)
+    found = architecture(result for result in results if not result.settings.kubevirt)
     return environment.get_template("page.html.jinja").render(
         results=results,
         made=datetime.now(UTC),
