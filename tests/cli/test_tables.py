@@ -5,7 +5,8 @@ from dataclasses import replace
 import pytest
 
 from tests.rehearsal.states import CANARY, DEV_MACHINE, dev, hub
-from virtci.cli.tables import WIDTH, show
+from virtci.cli.console import WIDTH
+from virtci.cli.tables import show
 from virtci.core.inventory import Bill
 from virtci.core.quota import QuotaLine
 from virtci.rehearsal.conductor import StackResult

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from rich.text import Text
 
-from virtci.cli.tables import add_row, console, new_table, print_table
+from virtci.cli.console import console
+from virtci.cli.tables import add_row, new_table, print_table
 from virtci.rehearsal.conductor import StackResult
 from virtci.rehearsal.delivery import Delivered
 from virtci.rehearsal.report.environments import environment_lines, job_lines

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.table import Table
 
-from virtci.cli.tables import console
+from virtci.cli.console import console
 from virtci.core.environments import ROWS, Environment
 from virtci.core.kubeconfigs import VARIABLE
 from virtci.core.problems import Problem, ProblemsError, Refusal

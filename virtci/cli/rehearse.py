@@ -104,8 +104,9 @@ def cannot_start() -> Ending:
 
 def perform(arguments: argparse.Namespace, stacks: dict[str, Any], plan: Any) -> int:
     """Rehearses, then prints and leaves what there is to see, also when it was cut short."""
+    from virtci.cli.console import console
     from virtci.cli.environment_tables import show_environments
-    from virtci.cli.tables import console, show
+    from virtci.cli.tables import show
     from virtci.rehearsal.conductor import Conductor, worst
     from virtci.rehearsal.engine import Workspace
     from virtci.rehearsal.world import world
@@ -216,7 +217,7 @@ def _folder(keep: bool) -> Iterator[Path]:
 
 def _progress(stack: str, step: str, seconds: float | None) -> None:
     """A terminal sees what is running; a log gets one line when it is over."""
-    from virtci.cli.tables import console
+    from virtci.cli.console import console
 
     if seconds is not None:
         console.print(f"  {stack:<23} {step:<16} {seconds:5.1f} s")

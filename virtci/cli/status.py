@@ -67,7 +67,7 @@ def _print(subject: "Subject") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from virtci.cli.tables import console
+    from virtci.cli.console import console
 
     table = Table(
         box=None, pad_edge=False, show_header=False, title_justify="left", title=f"{subject.name}  ({subject.compute})"

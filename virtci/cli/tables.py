@@ -1,16 +1,15 @@
 """The tables that a rehearsal prints for people: the figures of all stacks, then one line for each stack."""
 
 import json
-import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from virtci.cli.console import WIDTH, console
 from virtci.core.inventory import short_kind
 from virtci.rehearsal.conductor import StackResult
 from virtci.rehearsal.endings import Ending
@@ -27,10 +26,7 @@ from virtci.rehearsal.report.figures import (
 )
 from virtci.rehearsal.report.masking import Scrub, masked, scrubber
 
-WIDTH = 110
-"""Tables are this wide at most, so that they read the same in a terminal, in a log and in a mail."""
 GUTTER = 2
-console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDTH)
 
 
 def show(results: Sequence[StackResult]) -> None:

@@ -33,7 +33,7 @@ class Held:
 def held(api: "ApiClient", now: datetime) -> Held | None:
     """Who has the lease; nobody when it was released or went stale."""
     lease = _read(api)
-    return None if until <= now else None if lease is None else _holder(lease, now)
+    return None if lease is None else _holder(lease, now)
 
 
 def acquire(api: "ApiClient", holder: str, now: datetime, seconds: int = SECONDS) -> None:
@@ -99,7 +99,7 @@ def _holder(lease: Mapping[str, Any], now: datetime) -> Held | None:
     renewed = datetime.fromisoformat(spec["renewTime"])
     until = renewed + timedelta(seconds=spec.get("leaseDurationSeconds") or 0)
     since = datetime.fromisoformat(spec.get("acquireTime") or spec["renewTime"])
-    return Held(spec["holderIdentity"], since, until)
+    return None if until <= now else Held(spec["holderIdentity"], since, until)
 
 
 def _read(api: "ApiClient") -> Mapping[str, Any] | None:

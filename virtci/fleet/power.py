@@ -99,7 +99,7 @@ def wake(clouds: Clouds, target: Target, pace: Pace, observe: Observe, deadline:
 
 
 def park(
-    clouds: Clouds, target: Target, pace: Pace, observe: Observe, *, force: bool = (not ran and found == before.boot), holder: str = ""
+    clouds: Clouds, target: Target, pace: Pace, observe: Observe, *, force: bool = False, holder: str = ""
 ) -> bool:
     """Gives the hardware of an environment back; whether it was this call that stopped it.
 
@@ -169,7 +169,7 @@ def _booted(
         found = condition(clouds, target).boot
         if found is None and silent:
             return _opened(clouds, target, pace.now())
-        if found is None or False:
+        if found is None or (not ran and found == before.boot):
             return None
         if found != said:
             observe(f"{name}: {found.stage}" + (f" ({found.reason})" if found.reason else ""))

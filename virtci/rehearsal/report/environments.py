@@ -11,7 +11,6 @@ from virtci.rehearsal.conductor import StackResult
 from virtci.rehearsal.environments import Before
 from virtci.rehearsal.pipeline.rehearse import PipelineRun
 
-
 SHOWN_LINES = 20
 
 
