@@ -8,7 +8,9 @@ import pulumi_kubernetes as kubernetes
 from components.kubevirt import KubeVirt
 from components.monitoring import Monitoring
 from components.suite_account import SuiteAccount
+from virtci.core.capabilities import cluster_shortfalls
 from virtci.core.cluster_objects import NAMESPACE, TESTS_ACCOUNT
+from virtci.core.problems import Problem, ProblemsError
 from virtci.places import ROOT
 from virtci.settings.cluster_access import require_kubeconfig
 from virtci.settings.delivery import read_delivery
@@ -23,6 +25,7 @@ def declare_contents(declared: Declared) -> dict[str, Any]:
     environment = declared.environment
     require_kubeconfig(environment)
     delivery = read_delivery(ROOT / declared.release)
+    require_version(declared, delivery.release.version)
     options = pulumi.ResourceOptions(providers=[cluster_provider(environment)])
     kubevirt = KubeVirt("kubevirt", {"environment": environment, "declared": declared, "delivery": delivery}, options)
     after = pulumi.ResourceOptions.merge(options, pulumi.ResourceOptions(depends_on=[kubevirt]))
@@ -33,6 +36,17 @@ def declare_contents(declared: Declared) -> dict[str, Any]:
         after,
     )
     return {"kubevirt": {**kubevirt.outputs, "testServiceAccount": f"{NAMESPACE}/{TESTS_ACCOUNT}"}}
+
+
+def require_version(declared: Declared, version: str) -> None:
+    """Raises `ProblemsError` when the release does not know the declared gate: KubeVirt would ignore it silently."""
+    if lacking := cluster_shortfalls(declared.gate, version):
+        problem = Problem(
+            "kubevirt.gate", declared.gate.value, f"the release knows the gate: {lacking[0]}",
+            "virtual machines would run on something else, and tests be green for the wrong reason",
+            "deploy a newer release, or set the gate to off",
+        )  # fmt: skip
+        raise ProblemsError(f"release {version} for {declared.environment}", [problem])
 
 
 def cluster_provider(environment: str) -> kubernetes.Provider:

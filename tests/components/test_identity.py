@@ -38,7 +38,10 @@ def test_preview_is_trusted_for_pull_requests_and_drift_checks_and_may_only_read
         if item.inputs["principalId"] == "principal-of-hub-preview"
     ]
 
-    assert {subject.partition(":")[2].partition(":")[2] for subject in subjects} == {"pull_request", "environment:drift"}
+    assert {subject.partition(":")[2].partition(":")[2] for subject in subjects} == {
+        "pull_request",
+        "environment:drift",
+    }
     assert roles == ["acdd72a7-3385-48ef-bd42-f606fba81ae7"]
 
 

@@ -240,6 +240,21 @@ def test_a_release_that_is_no_release_is_told_before_anything_is_declared(
     assert "fix:" in str(error.value)
 
 
+def test_a_release_that_does_not_know_the_gate_is_refused(tmp_path: Path) -> None:
+    folder = shutil.copytree(ROOT / stack_file(STACK)["virt-ci:kubevirt"]["release"], tmp_path / "release")
+    description = json.loads((folder / "release.json").read_text())
+    manifest = folder / description["manifest"]
+    manifest.write_text(manifest.read_text().replace(description["version"], "v1.7.3"))
+    description |= {"version": "v1.7.3", "manifestSha256": hashlib.sha256(manifest.read_bytes()).hexdigest()}
+    (folder / "release.json").write_text(json.dumps(description))
+
+    with pytest.raises(pulumi.RunError) as error:
+        recorded(release=str(folder), gate="ConfigurableHypervisor")
+
+    assert "KubeVirt v1.7.3: at least 1.8.0 is needed" in str(error.value)
+    assert "nothing was changed" in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("stack", "absent"), [("hub", "pulumi_kubernetes"), (STACK, "pulumi_azure_native"), (STACK, "kubernetes.client")]
 )

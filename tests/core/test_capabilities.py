@@ -90,6 +90,11 @@ def test_upstream_gate_needs_a_kubevirt_that_knows_it() -> None:
     assert cluster_shortfalls(gate, "v1.8.0-rc.1", "v1.34.1")[0].startswith("KubeVirt v1.8.0-rc.1")
 
 
+def test_version_of_kubernetes_that_is_not_known_yet_is_not_judged() -> None:
+    assert cluster_shortfalls(Gate.CONFIGURABLE_HYPERVISOR, "v1.8.0") == ()
+    assert len(cluster_shortfalls(Gate.CONFIGURABLE_HYPERVISOR, "v1.7.3")) == 1
+
+
 def test_gate_of_the_fork_asks_for_no_release_of_kubevirt_and_no_gate_for_nothing() -> None:
     assert cluster_shortfalls(Gate.HYPERV_L1VH, "v1.5.0", "v1.34.1") == ()
     assert len(cluster_shortfalls(Gate.HYPERV_L1VH, "v1.5.0", "v1.30.0")) == 1
