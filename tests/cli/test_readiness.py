@@ -85,7 +85,7 @@ def test_the_kubeconfig_can_come_from_the_environment(
 def test_without_a_kubeconfig_nothing_can_be_measured(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["readiness", "test-mshv"]) == 1
 
-    assert "write the vault secret `test-mshv-kubeconfig` to a file" in capsys.readouterr().err
+    assert "virtci kubeconfig test-mshv --to FILE" in capsys.readouterr().err
 
 
 def test_a_cluster_that_does_not_answer_cannot_be_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -44,7 +44,7 @@ def test_node_images_are_kept_fresh() -> None:
 def test_workers_scale_from_nothing_and_their_count_is_the_autoscalers() -> None:
     assert WORKERS.inputs["enableAutoScaling"] is True
     assert (WORKERS.inputs["minCount"], WORKERS.inputs["maxCount"]) == (0, 2)
-    assert WORKERS.ignore_changes == ("count", "orchestratorVersion")
+    assert WORKERS.ignore_changes == ("count", "orchestratorVersion", "powerState")
 
 
 def test_the_pools_inside_the_cluster_are_left_alone_after_creation() -> None:

@@ -45,7 +45,7 @@ def test_no_kubeconfig_at_all_is_one_problem_with_the_way_to_get_one() -> None:
     (problem,) = kubeconfig_problems(None, "dev", NOW)
 
     assert problem.key == "KUBECONFIG"
-    assert "dev-kubeconfig" in problem.fix
+    assert "virtci kubeconfig dev --to FILE" in problem.fix
 
 
 @pytest.mark.parametrize("content", ["{", "# The machine has not published its kubeconfig yet.\n", "[]", "text"])

@@ -21,7 +21,7 @@ NOTHING_DONE = "nothing can be read from the cluster or changed in it"
 
 def kubeconfig_problems(path: str | None, environment: str, now: datetime) -> list[Problem]:
     """Why the kubeconfig at the path in `KUBECONFIG` is of no use for an environment; empty when it is."""
-    fetch = f"write the vault secret `{environment}-kubeconfig` to a file and name it in {VARIABLE}"
+    fetch = f"virtci kubeconfig {environment} --to FILE, then name FILE in {VARIABLE}"
     if not path:
         return [Problem(VARIABLE, None, "the path of the cluster's kubeconfig", NOTHING_DONE, fetch)]
     try:
