@@ -127,7 +127,7 @@ def every_environment_gets_the_release_that_dev_got(everything: Everything) -> N
     assert len({push.digest for push in everything.run.pushes if push.name.endswith("/virt-operator")}) == 1
 
 
-def tests_that_are_off_are_skipped_with_their_reason(everything: Everything) -> None:
+def switched_off_tests_are_skipped_with_their_reason(everything: Everything) -> None:
     assert everything.run.job("test-mshv / test").result == "skipped"
     assert "/dev/mshv" in everything.run.results[Environment.TEST_MSHV].reason
 
@@ -160,7 +160,7 @@ CLAIMS = (
     pipeline_is_green,
     pipeline_deploys_dev_before_anything_is_promoted,
     every_environment_gets_the_release_that_dev_got,
-    tests_that_are_off_are_skipped_with_their_reason,
+    switched_off_tests_are_skipped_with_their_reason,
     what_the_pipeline_woke_booted_again_and_is_parked,
     no_token_stands_in_the_log_of_calls,
     report_shows_environments_and_pipeline,
