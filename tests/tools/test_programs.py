@@ -93,6 +93,16 @@ def test_the_table_has_each_program_once_and_all_of_a_cluster() -> None:
     assert {*CLUSTER, "kubectl"} <= set(names)
 
 
+BUILT = [program for program in PROGRAMS if program.package not in ("", ".")]
+
+
+@pytest.mark.parametrize("program", BUILT, ids=lambda program: program.name)
+def test_a_command_that_is_built_is_a_tool_of_its_module(program: Program) -> None:
+    text = program.sources[0].read_text()
+
+    assert re.search(rf"^(tool |\t){re.escape(program.package)}$", text, re.MULTILINE)
+
+
 def test_the_release_of_prometheus_is_read_from_its_module() -> None:
     assert programs.prometheus_release("0.315.0") == "3.15.0"
     assert programs.prometheus_release("0.304.2") == "3.4.2"

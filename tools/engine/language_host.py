@@ -32,7 +32,7 @@ def skip_the_sdk() -> None:
 
 skip_the_sdk()
 
-from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2  # noqa: E402
+from pulumi.runtime.proto import language_pb2, language_pb2_grpc, plugin_pb2  # noqa: E402  without the SDK around them
 
 MESSAGE_ALREADY_SHOWN = 32
 EXECUTOR = "pulumi-language-python-exec"
@@ -200,7 +200,7 @@ def required_packages() -> list[plugin_pb2.PackageDependency]:
     for distribution in importlib.metadata.distributions():
         for file in distribution.files or ():
             if file.name == "pulumi-plugin.json":
-                plugin = json.loads(file.locate().read_text())  # type: ignore[attr-defined]
+                plugin = json.loads(file.read_text())
                 if plugin.get("resource"):
                     packages.append(
                         plugin_pb2.PackageDependency(

@@ -199,6 +199,12 @@ def of_kubernetes(name: str, cost: str, ask: str = "--version") -> Program:
     )
 
 
+def of_boskos(command: str, name: str, cost: str) -> Program:
+    """A row for a command of Boskos: one module for all of them. None of them says its version, so each is built."""
+    module = "sigs.k8s.io/boskos"
+    return built(name, module, f"{module}/cmd/{command}", folder="boskos", skipped=BOSKOS, cost=cost)
+
+
 def locked_version(lock: Path, package: str) -> str:
     """The version of a package that a lock of ours pins."""
     found = re.search(rf"^{re.escape(package)}==(\S+)", lock.read_text(), re.MULTILINE)
@@ -213,6 +219,7 @@ def prometheus_release(module: str) -> str:
 
 
 KUBERNETES = "the rehearsal of Kubernetes"
+BOSKOS = "leases that many launchers share"
 PROMETHEUS = "github.com/prometheus/prometheus"
 SHELLCHECK = FOLDER / "shellcheck.lock.txt"
 
@@ -256,6 +263,10 @@ PROGRAMS: tuple[Program, ...] = (
     of_kubernetes("kube-scheduler", cost="10 s"),
     of_kubernetes("kubectl", cost="20 s", ask="version --client"),
     built("kwok", "sigs.k8s.io/kwok", "sigs.k8s.io/kwok/cmd/kwok", skipped=KUBERNETES, cost="90 s"),
+    of_boskos("boskos", "boskos", cost="2 min"),
+    # Others have commands of these names, too.
+    of_boskos("reaper", "boskos-reaper", cost="5 s"),
+    of_boskos("checkconfig", "boskos-checkconfig", cost="5 s"),
     built("act", "github.com/nektos/act", "github.com/nektos/act", skipped="the rehearsal of workflows", cost="40 s"),
     built(
         "promtool",

@@ -8,6 +8,8 @@ The engine is looked for in this order: `pulumi` of the pinned version on PATH, 
 archive (checksum verified), a build from the published Go module with the checksums of `go.sum`.
 """
 
+from __future__ import annotations
+
 import hashlib
 import json
 import os
@@ -296,17 +298,17 @@ def link(source: Path, target: Path) -> None:
     target.symlink_to(source)
 
 
-def output_of(command: list[str], **options: object) -> str:
+def output_of(command: list[str], cwd: Path | None = None, env: dict[str, str] | None = None) -> str:
     """What a command prints; empty when it cannot run."""
     try:
-        return subprocess.run(command, check=False, capture_output=True, text=True, **options).stdout  # type: ignore[call-overload,no-any-return]
+        return subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd, env=env).stdout
     except OSError:
         return ""
 
 
-def run(command: list[str], purpose: str, **options: object) -> None:
+def run(command: list[str], purpose: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> None:
     """Runs a command; on failure says what it was for and shows the end of what it printed."""
-    finished = subprocess.run(command, check=False, capture_output=True, text=True, **options)  # type: ignore[call-overload]
+    finished = subprocess.run(command, check=False, capture_output=True, text=True, cwd=cwd, env=env)
     if finished.returncode:
         tail = "\n".join((finished.stdout + finished.stderr).strip().splitlines()[-12:])
         raise SetUpError(f"{purpose} failed ({' '.join(command[:3])} ...):\n{tail}")
