@@ -37,6 +37,8 @@ VERSION = "2.336.0"
 SENTINEL = "/var/lib/virt-ci/ready"
 AGENT = "/opt/actions-runner"
 PLACEHOLDER = "none"
+METADATA = "http://169.254.169.254/metadata/instance?api-version=2021-02-01"
+REFUSED = (7, 52, 56)  # curl: not connected, no answer, reset
 
 
 @dataclass
@@ -176,3 +178,10 @@ def runner(hub: Hub, **options: Any) -> Iterator[Booted]:
 
 def owner_of(path: Path) -> int:
     return path.stat().st_uid
+
+
+def without_firewall(box: Sandbox) -> None:
+    """An image whose firewall does not work."""
+    program = box.path("/usr/local/sbin/iptables-restore")
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)

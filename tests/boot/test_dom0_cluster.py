@@ -64,7 +64,8 @@ def test_probe_is_an_object_of_the_cluster(plane: ControlPlane, booted: Machine)
     assert data == {"probe.json": booted.box.read("/var/lib/virt-ci/probe.json")}
 
 
-def test_deployer_gives_no_token_to_pods(plane: ControlPlane, booted: Machine) -> None:  # noqa: ARG001
+@pytest.mark.usefixtures("booted")
+def test_deployer_gives_no_token_to_pods(plane: ControlPlane) -> None:
     with plane.client() as client:
         assert client.get(f"{OBJECTS}/serviceaccounts/deployer").json()["automountServiceAccountToken"] is False
 

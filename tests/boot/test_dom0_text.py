@@ -13,9 +13,9 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.credentials import credentials_in
 from virtci.boot.dom0 import HELD_PACKAGES, Dom0Context, K3sRelease, dom0_boot_text
 from virtci.boot.render import LIMIT
+from virtci.core.credentials import credentials_in
 from virtci.core.hypervisors import Hypervisor
 from virtci.core.networks import RESERVED
 from virtci.core.problems import Refusal

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 import yaml
 
-from policies.credentials import credentials_in
 from virtci.boot.render import LIMIT
 from virtci.boot.runner import UNITS, AgentRelease, RunnerContext, runner_boot_text
 from virtci.core.boot_tags import DEADLINE
+from virtci.core.credentials import credentials_in
 from virtci.core.problems import Refusal
 from virtci.rehearsal.boot.cloud_config import apply
 from virtci.rehearsal.boot.sandbox import Sandbox, sandbox, unavailable

@@ -35,6 +35,8 @@ class Stage(StrEnum):
     INSTALLED = "installed"
     PUBLISHED = "published"
     READY = "ready"
+    SERVED = "served"
+    """An on-demand runner had the one job that it was for; its machine goes down."""
     FAILED = "failed"
 
 
@@ -54,6 +56,8 @@ class Reason(StrEnum):
     ROLE = "ROLE"
     AGENT = "AGENT"
     REGISTRATION = "REGISTRATION"
+    HYPERVISOR_ABSENT = "HYPERVISOR_ABSENT"
+    SPOT_EVICTED = "SPOT_EVICTED"
     DEADLINE = "DEADLINE"
     INTERNAL = "INTERNAL"
 
@@ -72,6 +76,8 @@ FIXES: Mapping[Reason, str] = {
     Reason.ROLE: "deploy again, so that the machine's identity gets its role on the secret; the machine tries again by itself",
     Reason.AGENT: "build the image anew or look at the boot diagnostics; the runner agent does not run",
     Reason.REGISTRATION: "register it: virtci runners register NAME; the machine tries again by itself",
+    Reason.HYPERVISOR_ABSENT: "choose a size that has the hypervisor, or an image whose kernel has its device",
+    Reason.SPOT_EVICTED: "start the job again, on a machine that is not spot if it happens often",
     Reason.DEADLINE: "read the boot diagnostics for what the stage waited for; the machine tries again by itself",
     Reason.INTERNAL: "read the boot diagnostics; a boot script ended in a way that nobody foresaw",
 }
@@ -104,7 +110,7 @@ class Boot:
 
     def is_overdue(self, now: datetime) -> bool:
         """Whether a boot that has neither succeeded nor failed has had all its time."""
-        return self.stage not in (Stage.READY, Stage.FAILED) and now - self.at > DEADLINE
+        return self.stage not in (Stage.READY, Stage.SERVED, Stage.FAILED) and now - self.at > DEADLINE
 
 
 def read_boot(tags: Mapping[str, str], machine: str) -> Boot | None:

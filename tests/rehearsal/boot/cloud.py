@@ -119,7 +119,7 @@ class Cloud:
         self.tags.append(asked["properties"]["tags"])
         return 200, b"{}"
 
-    def _releases(self, method: str, url: str, headers: dict[str, str], body: bytes) -> Answer:  # noqa: ARG002
+    def _releases(self, method: str, url: str, _headers: dict[str, str], _body: bytes) -> Answer:
         offered = {
             f"/k3s-io/k3s/releases/download/{VERSION}/k3s": self.binary,
             f"/k3s-io/k3s/{VERSION}/install.sh": self.install_script,
@@ -147,9 +147,9 @@ def handler(answer: Callable[[str, str, dict[str, str], bytes], Answer]) -> type
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_PUT = do_PATCH = do_POST = do_DELETE = handle_request  # noqa: N815
+        do_GET = do_PUT = do_PATCH = do_POST = do_DELETE = handle_request  # noqa: N815  names of http.server
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        def log_message(self, *_: object) -> None:
             """Silent."""
 
     return Handler

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.boot.machines import machine
+from tests.rehearsal.azure.simulated import until
 from tests.rehearsal.boot.cloud import Answer, Cloud, handler
 from virtci.rehearsal.boot import cloud_init
 from virtci.rehearsal.boot.cloud_config import apply
@@ -124,6 +125,44 @@ def test_service_runs_as_its_user_with_its_settings(box: Sandbox) -> None:
 def test_condition_that_does_not_hold_starts_nothing(box: Sandbox) -> None:
     unit(box, "later.service", "[Unit]\nConditionPathExists=/absent\n[Service]\nType=oneshot\nExecStart=/bin/false\n")
     assert box.start("later.service").exit_code == 0
+
+
+def test_service_that_ends_starts_the_unit_that_follows_it(box: Sandbox) -> None:
+    for word, code in (("well", 0), ("badly", 3)):
+        unit(box, f"{word}.service", f"[Service]\nType=oneshot\nExecStart=/bin/touch /etc/ended-{word}\n")
+        after = "[Unit]\nOnSuccess=well.service\nOnFailure=badly.service\n"
+        unit(box, "main.service", f"{after}[Service]\nExecStart=/bin/sh /etc/main-{word}\n")
+        box.path(f"/etc/main-{word}").write_text(f"exit {code}\n")
+        assert box.start("main.service").exit_code == 0
+        until(box.path(f"/etc/ended-{word}").exists, 60)
+
+
+def test_service_is_ended_by_its_signal_and_then_by_force(box: Sandbox) -> None:
+    for word, ends in (("polite", "exit"), ("deaf", "true")):
+        lines = "KillMode=process\nKillSignal=SIGINT"
+        unit(box, f"{word}.service", f"[Service]\n{lines}\nExecStart=/bin/bash /etc/{word}\n")
+        box.path(f"/etc/{word}").write_text(
+            f"trap 'echo INT >/etc/{word}-said; {ends}' INT\n"
+            f"touch /etc/{word}-listens\nwhile true; do /usr/bin/sleep 1000 & wait; done\n"
+        )
+        box.start(f"{word}.service")
+        until(box.path(f"/etc/{word}-listens").exists, 60)
+        box.run("systemctl", "stop", f"{word}.service")
+        assert box.read(f"/etc/{word}-said") == "INT\n"
+        assert box.run("systemctl", "is-active", f"{word}.service").returncode == 3
+        assert f"/etc/{word}" not in box.run("sh", "-c", "cat /proc/[0-9]*/cmdline").stdout
+
+
+def test_machine_that_powers_itself_off_is_off_until_somebody_starts_it() -> None:
+    with sandbox([]) as made:
+        unit(made, "off.service", "[Service]\nType=oneshot\nExecStart=/bin/sh /etc/off\n")
+        made.path("/etc/off").write_text("systemctl poweroff; mkdir /etc/afterwards\n")
+        before = made.is_off
+        done = made.start("off.service")
+        assert (before, made.is_off, done.exit_code != 0) == (False, True, True)
+        assert not made.exists("/etc/afterwards")
+        made.reboot()
+        assert not made.exists("/sandbox/off")
 
 
 def test_power_cut_ends_everything_before_the_command_runs() -> None:

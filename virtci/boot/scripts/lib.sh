@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Library of the boot scripts; sourced, never run. Settings come from the environment, facts of the machine from the
-# metadata service. A secret lives in variables and pipes only: never in a file, on a command line or in the log.
+# metadata service. A secret lives in variables, pipes and memory only: never on a disk, on a command line or in the log.
 
 readonly RUN=/run/virt-ci
 readonly STATE=/var/lib/virt-ci
@@ -20,6 +20,9 @@ readonly TAG_PATIENCE=30
 
 STATUS=000
 ANSWER=
+# What a boot has found out of its machine; `tell` tells it.
+HYPERVISOR=
+REASON=
 
 umask 077
 mkdir -p "$RUN" "$STATE"
@@ -64,15 +67,15 @@ json() {
   python3 -I -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"
 }
 
-# request METHOD URL [HEADER...]: sends BODY; leaves STATUS (000 when nobody answered) and ANSWER. Succeeds with 2xx;
-# says "try again" when the other side is absent, busy or broken.
+# request METHOD URL [HEADER...]: sends BODY, signed as SIGNATURE says; leaves STATUS (000 when nobody answered) and
+# ANSWER. Succeeds with 2xx; says "try again" when the other side is absent, busy or broken.
 request() {
   local method=$1 url=$2 received code=0
   local -a body=()
   shift 2
   if [ "$method" != GET ]; then body=(--data-binary @-); fi
   received=$(printf '%s' "${BODY:-}" | curl --silent --show-error --connect-timeout 10 --max-time 60 --noproxy 169.254.169.254 \
-    --request "$method" --config <(printf 'header = "%s"\n' "$@") "${body[@]}" --write-out '\n%{http_code}' "$url") || code=$?
+    --request "$method" --config <(printf 'header = "%s"\n' "$@" && printf '%s\n' "${SIGNATURE:-}") "${body[@]}" --write-out '\n%{http_code}' "$url") || code=$?
   STATUS=${received##*$'\n'}
   ANSWER=${received%$'\n'*}
   [ "$code" -eq 0 ] || STATUS=000
@@ -193,27 +196,33 @@ fact() {
   sed -n "s/^$1=//p" "$FACTS"
 }
 
-tag_request() {
+boot_id() {
+  cat /proc/sys/kernel/random/boot_id
+}
+
+# tell STAGE: tells the stage and what else the boot found out. Best effort: a boot does not fail for it.
+tell() {
+  local record
+  [ -s "$FACTS" ] || return 0
+  record=$(python3 -I -c '
+import json, sys, time
+stage, boot, machine, hypervisor, reason = sys.argv[1:]
+told = {"bootstage": stage, "bootid": boot, "bootat": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        "bootmachine": machine, "boothypervisor": hypervisor, "bootreason": reason[:256] or "-"}
+print(json.dumps({name: value for name, value in told.items() if value}))
+' "$1" "$(boot_id)" "$(fact machine)" "$HYPERVISOR" "$REASON")
+  if ! retry "$TAG_PATIENCE" tell_request "$record"; then log "stage $1 was not told"; fi
+}
+
+# tell_request RECORD: keeps it as tags of the machine.
+tell_request() {
   local token
   token=$(identity_token https://management.azure.com/) || return 1
-  request PATCH "https://management.azure.com$(fact resource)/providers/Microsoft.Resources/tags/default?api-version=$TAGS_API" \
+  BODY="{\"operation\":\"Merge\",\"properties\":{\"tags\":$1}}" request PATCH \
+    "https://management.azure.com$(fact resource)/providers/Microsoft.Resources/tags/default?api-version=$TAGS_API" \
     "Authorization: Bearer $token" "Content-Type: application/json" && return
   log "tags: $STATUS"
   return "$TRY_AGAIN"
-}
-
-# tag_boot STAGE HYPERVISOR REASON: tells the stage by tags of the machine. Best effort: a boot does not fail for it.
-tag_boot() {
-  local body
-  [ -s "$FACTS" ] || return 0
-  body=$(python3 -I -c '
-import json, sys, time
-stage, boot, hypervisor, reason = sys.argv[1:]
-tags = {"bootstage": stage, "bootid": boot, "bootat": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "boothypervisor": hypervisor, "bootreason": reason[:256] or "-"}
-print(json.dumps({"operation": "Merge", "properties": {"tags": {name: value for name, value in tags.items() if value}}}))
-' "$1" "$(cat /proc/sys/kernel/random/boot_id)" "$2" "$3")
-  if ! (BODY=$body retry "$TAG_PATIENCE" tag_request); then log "tags: stage $1 was not told"; fi
 }
 
 # stage NAME SECONDS COMMAND...: one step of a boot, with a deadline. Fails with the reason that the step gave, or with
@@ -230,3 +239,34 @@ stage() {
   if grep -q 'No space left on device' "$RUN/$name.log"; then fail DISK "no space left in stage $name"; fi
   fail INTERNAL "stage $name ended with exit code $code"
 }
+
+at_exit() {
+  local code=$?
+  if [ "$code" -eq 0 ]; then return; fi
+  [ -s "$RUN/reason" ] || echo "INTERNAL: the boot ended with exit code $code" >"$RUN/reason"
+  REASON=$(head -n 1 "$RUN/reason")
+  tell failed
+  log "boot failed: $REASON"
+}
+
+# begin_boot PROGRAM...: forgets how the last boot ended; from here on, a failure is told. The image has the programs.
+begin_boot() {
+  trap at_exit EXIT
+  rm -f "$RUN/reason" "$STATE/ready"
+  require "$@"
+}
+
+# end_boot SENTENCE: leaves the sentinel, which says that this boot, and no other, came to its end.
+end_boot() {
+  printf '{"version":1,"bootId":"%s","at":"%s"%s}\n' "$(boot_id)" "$(date -u +%Y-%m-%dT%H:%M:%SZ)" \
+    "${HYPERVISOR:+,\"hypervisor\":\"$HYPERVISOR\"}" >"$RUN/ready"
+  install -m 0644 "$RUN/ready" "$STATE/ready"
+  tell ready
+  log "boot ready: $1"
+}
+
+# What is different, or more, on machines that say where they are.
+if [ -n "${VIRTCI_CLOUD:-}" ]; then
+  # shellcheck source=/dev/null
+  . "${BASH_SOURCE[0]%/*}/$VIRTCI_CLOUD.sh"
+fi

@@ -1,20 +1,24 @@
 """A machine of the simulated Azure, booted in a sandbox with its own custom data, among the simulated services."""
 
 import base64
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
-from urllib.parse import unquote
+from urllib.parse import urlsplit
 
 from virtci.core.boot_tags import NAMES, Boot, Stage, read_boot
 from virtci.core.probes import Probe, parse_probe
-from virtci.rehearsal.azure.arm import ResourceManager
+from virtci.rehearsal.azure.arm import ResourceManager, Response
 from virtci.rehearsal.azure.metadata import Metadata
 from virtci.rehearsal.azure.metadata import handler as metadata_handler
 from virtci.rehearsal.azure.secrets import Vault
 from virtci.rehearsal.azure.secrets import handler as vault_handler
+from virtci.rehearsal.azure.server import Plain, Request, face
 from virtci.rehearsal.azure.server import handler as manager_handler
 from virtci.rehearsal.azure.store import at
+from virtci.rehearsal.boot import agent
+from virtci.rehearsal.boot.images import Distribution
 from virtci.rehearsal.boot.network import METADATA_ADDRESS, Service
 from virtci.rehearsal.boot.sandbox import (
     Device,
@@ -23,6 +27,7 @@ from virtci.rehearsal.boot.sandbox import (
     k3s_install_script,
     sandbox,
 )
+from virtci.rehearsal.github.api import Server
 
 ROLE_SECONDS = 60.0
 """Simulated seconds that pass with every refusal, while the scripts wait for their role by a clock of their own."""
@@ -56,10 +61,21 @@ class MachineBoot:
         return f"machine {self.machine}: stage {self.boot.stage}: {self.boot.reason}; fix: {self.boot.fix}"
 
 
-def boot_machine(
-    manager: ResourceManager, resource_id: str, vault: str, devices: Mapping[str, Device], cluster: RealCluster | None
-) -> MachineBoot:
-    """Boots a machine that was deployed: custom data, address, identity and subnet are those of the simulated Azure."""
+@contextmanager
+def booted(
+    manager: ResourceManager,
+    resource_id: str,
+    vault: str,
+    downloads: Service,
+    *,
+    distribution: Distribution = "azurelinux",
+    devices: Mapping[str, Device] | None = None,
+    cluster: RealCluster | None = None,
+) -> Iterator[MachineBoot]:
+    """A machine that was deployed, after its first boot, until the block ends.
+
+    Custom data, address, identity and subnet are those of the simulated Azure.
+    """
     record = manager.store.get(resource_id)
     if record is None:
         raise LookupError(f"there is no machine {resource_id}")
@@ -77,14 +93,33 @@ def boot_machine(
             ),
         ),
         Service(("management.azure.com",), manager_handler(manager, ROLE_SECONDS)),
-        Service(("github.com", "raw.githubusercontent.com"), releases()),
+        downloads,
     ]
-    with sandbox(services, devices=devices, address=place["privateIPAddress"], cluster=cluster) as box:
+    with sandbox(
+        services, devices=devices, distribution=distribution, address=place["privateIPAddress"], cluster=cluster
+    ) as box:
         result = box.boot(text)
         probe = parse_probe(box.read(PROBE_DOCUMENT), record.name) if box.exists(PROBE_DOCUMENT) else None
-        return MachineBoot(
+        yield MachineBoot(
             record.name, result.exit_code, told(manager, resource_id), probe, result.seconds, box.waited, result.log
         )
+
+
+def boot_machine(
+    manager: ResourceManager, resource_id: str, vault: str, devices: Mapping[str, Device], cluster: RealCluster | None
+) -> MachineBoot:
+    """Boots the machine of an environment, and ends it."""
+    k3s = Service(("github.com", "raw.githubusercontent.com"), releases())
+    with booted(manager, resource_id, vault, k3s, devices=devices, cluster=cluster) as boot:
+        return boot
+
+
+def booted_runner(
+    manager: ResourceManager, resource_id: str, vault: str, github: Server, version: str
+) -> AbstractContextManager[MachineBoot]:
+    """A runner after its first boot; its agent runs until the block ends. GitHub offers one version of it."""
+    agents = Service(agent.HOSTS, agent.handler(github, {version: agent.archive(version)}))
+    return booted(manager, resource_id, vault, agents, distribution="ubuntu")
 
 
 def told(manager: ResourceManager, resource_id: str) -> Boot | None:
@@ -98,17 +133,9 @@ def releases() -> type[BaseHTTPRequestHandler]:
     """What a release of k3s offers for download, whatever its version: stand-ins, whose checksums stack files pin."""
     offered = {"k3s": k3s_binary(), "install.sh": k3s_install_script()}
 
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+    def answer(request: Request) -> Response:
+        path = urlsplit(request.target).path
+        found = offered.get(path.rsplit("/", 1)[-1]) if "/k3s-io/k3s/" in path else None
+        return Plain(200, content=found, kind="application/octet-stream") if found else Response(404)
 
-        def do_GET(self) -> None:
-            found = offered.get(unquote(self.path).rsplit("/", 1)[-1]) if "/k3s-io/k3s/" in self.path else None
-            self.send_response(404 if found is None else 200)
-            self.send_header("Content-Length", str(len(found or b"")))
-            self.end_headers()
-            self.wfile.write(found or b"")
-
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
-            """Nobody reads it."""
-
-    return Handler
+    return face(answer)

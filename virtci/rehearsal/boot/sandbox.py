@@ -19,27 +19,14 @@ import yaml
 from virtci.rehearsal.boot import images
 from virtci.rehearsal.boot.cloud_config import apply
 from virtci.rehearsal.boot.network import Service, addresses, authority, relay, serve
+from virtci.rehearsal.boot.skeleton import FIREWALL, PROGRAMS, SEPARATOR, skeleton_of, stand_in
 
 Device = Literal["opens", "present"]
-PROGRAMS = Path(__file__).parent / "programs"
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 ADDRESS = "10.60.1.4"
 NEEDED = ("unshare", "nsenter", "ip", "mount", "chroot", "curl")
-RECORDED = (
-    "base64", "cat", "chmod", "chown", "cmp", "curl", "env", "flock", "grep", "head", "install", "mkdir", "mv",
-    "python3", "rm", "runuser", "sed", "setpriv", "sha256sum", "sort", "tail", "tar", "tee", "timeout", "tr", "uname",
-    "useradd",
-)  # fmt: skip
-"""Real programs whose command lines are kept: another process could read them too."""
-STAND_INS = {
-    "systemctl": "systemctl.py", "sleep": "sleep.sh", "date": "date.sh",
-    "tdnf": "refuse.sh", "dnf": "refuse.sh", "yum": "refuse.sh", "apt-get": "refuse.sh",
-}  # fmt: skip
-FIREWALL = ("iptables", "iptables-save", "iptables-restore")
 NUMBERS: Mapping[Device, str] = {"opens": "1 3", "present": "10 250"}
 """Major and minor number: one that opens (that of /dev/null), and one that no driver answers for."""
-SEPARATOR = "\x1f"
-"""Between the words of a command line that was kept."""
 _SECONDS = 120
 
 
@@ -94,6 +81,7 @@ class Sandbox:
         for path in self.path("/run").iterdir():
             shutil.rmtree(path) if path.is_dir() else path.unlink()
         self.path("/sandbox/boot-id").write_text(f"{uuid.uuid4()}\n")
+        self.path("/sandbox/off").unlink(missing_ok=True)
         if self.has_firewall:
             self.run(
                 "sh",
@@ -171,6 +159,11 @@ class Sandbox:
             yield from (path for path in _below(self.path(folder)) if path.is_file() and not path.is_symlink())
 
     @property
+    def is_off(self) -> bool:
+        """Whether the machine powered itself off."""
+        return self.exists("/sandbox/off")
+
+    @property
     def has_firewall(self) -> bool:
         """Whether the firewall is the real one."""
         return not self.exists("/sandbox/stand-ins/iptables")
@@ -235,8 +228,7 @@ def sandbox(
         folder = Path(temporary)
         names = addresses(services)
         trusted = authority([*names, "localhost"], folder)
-        skeleton = _skeleton(folder / "skeleton", names, trusted.certificate, distribution)
-        _programs(skeleton, programs or {})
+        skeleton = skeleton_of(folder / "skeleton", names, trusted.certificate, distribution, programs or {})
         text = "".join(f"{name} {NUMBERS[device]}\n" for name, device in (devices or {}).items())
         (skeleton / "sandbox/devices").write_text(text)
         if cluster:
@@ -249,10 +241,11 @@ def sandbox(
             stack.enter_context(relay(namespace, address, _port(cluster)))
         made = Sandbox(first, Path(f"/proc/{first}/root"))
         if made.has_firewall and made.run("iptables", "-L", "-n").returncode:
-            _stand_in(made.root, "usr/local/sbin", FIREWALL)
+            stand_in(made.root, "usr/local/sbin", FIREWALL)
         if made.exists(images.LOADER):
             made.run(images.LOADER)
         made.path("/sandbox/commands").write_text("")
+        made.path("/sandbox/commands").chmod(0o666)
         yield made
 
 
@@ -281,97 +274,6 @@ def _require_own_root(root: Path) -> None:
     """What follows writes below this folder as root; it must never be that of this machine."""
     if root.stat().st_dev == Path("/").stat().st_dev or not (root / "sandbox/boot-id").exists():
         raise OSError(f"{root} is not the root directory of a sandbox")
-
-
-def _skeleton(skeleton: Path, names: Mapping[str, str], certificate: bytes, distribution: images.Distribution) -> Path:
-    """The files that the image has."""
-    for name in images.SHARED:
-        if (Path("/etc") / name).is_dir():
-            (skeleton / "etc" / name).mkdir(parents=True)
-    for name in images.COPIED:
-        if (Path("/etc") / name).exists():
-            shutil.copy2(Path("/etc") / name, skeleton / "etc" / name)
-    hosts = "".join(f"{address} {name}\n" for name, address in names.items())
-    files = {
-        "etc/hosts": f"127.0.0.1 localhost\n{hosts}",
-        "etc/nsswitch.conf": "passwd: files\ngroup: files\nshadow: files\nhosts: files\n",
-        "etc/passwd": images.PEOPLE,
-        "etc/group": images.GROUPS,
-        "etc/shadow": images.SHADOW,
-        "etc/gshadow": "",
-        "etc/ssl/certs/ca-certificates.crt": certificate.decode(),
-        "etc/pki/tls/certs/ca-bundle.crt": certificate.decode(),
-        "sandbox/boot-id": f"{uuid.uuid4()}\n",
-        "sandbox/k3s-faults.json": "{}",
-        "sandbox/shared": "".join(f"etc/{path.name}\n" for path in (skeleton / "etc").iterdir() if path.is_dir()),
-        **dict.fromkeys(("sandbox/journal", "sandbox/commands", "sandbox/slept", "sandbox/power-cut"), ""),
-        **images.FILES[distribution],
-    }
-    for name, content in files.items():
-        target = skeleton / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(content)
-        target.chmod(0o755 if content.startswith("#!") else 0o644)
-    _enable_units(skeleton / "etc/systemd/system")
-    return skeleton
-
-
-def _enable_units(folder: Path) -> None:
-    """The units of an image are enabled."""
-    wanted = folder / "multi-user.target.wants"
-    wanted.mkdir(parents=True, exist_ok=True)
-    for file in folder.glob("*.service"):
-        (wanted / file.name).symlink_to(f"../{file.name}")
-
-
-def _programs(skeleton: Path, programs: Mapping[str, str]) -> None:
-    """Stand-ins, and a record of the command lines of everything that matters."""
-    stand_ins = skeleton / "sandbox/stand-ins"
-    stand_ins.mkdir()
-    for name, content in programs.items():
-        _executable(stand_ins / name, content)
-    for name in RECORDED:
-        if name not in programs and (real := shutil.which(name, path="/usr/sbin:/usr/bin:/usr/local/bin")):
-            _record(skeleton / "sandbox/sbin", name, real)
-    for name in programs:
-        _record(skeleton / "sandbox/sbin", name, f"/sandbox/stand-ins/{name}")
-    _stand_in(skeleton, "sandbox/sbin", [name for name in STAND_INS if name not in programs])
-    _executable(stand_ins / "k3s", _python(skeleton, PROGRAMS / "k3s.py"))
-    _record(skeleton / "sandbox", "k3s", "/sandbox/stand-ins/k3s")
-    if shutil.which("iptables") is None:
-        _stand_in(skeleton, "sandbox/sbin", FIREWALL)
-
-
-def _stand_in(root: Path, folder: str, names: Sequence[str]) -> None:
-    for name in names:
-        source = PROGRAMS / STAND_INS.get(name, "iptables.py")
-        content = _python(root, source) if source.suffix == ".py" else source.read_text()
-        _executable(root / "sandbox/stand-ins" / name, content)
-        _record(root / folder, name, f"/sandbox/stand-ins/{name}")
-
-
-def _record(folder: Path, name: str, target: str) -> None:
-    _executable(folder / name, _recorder(name, target))
-
-
-def _recorder(name: str, target: str) -> str:
-    text = (PROGRAMS / "record.sh").read_text()
-    return text.replace("NAME", name).replace("TARGET", target).replace("SEPARATOR", f"'{SEPARATOR}'")
-
-
-def _executable(path: Path, content: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(content)
-    path.chmod(0o755)
-
-
-def _python(root: Path, source: Path) -> str:
-    """A program that runs a module of the sandbox, which Python compiles once."""
-    module = root / "sandbox/lib" / source.name
-    module.parent.mkdir(exist_ok=True)
-    module.write_text(source.read_text())
-    lines = ("import sys", "sys.path.insert(0, '/sandbox/lib')", f"from {source.stem} import run", "sys.exit(run())")
-    return "\n".join(["#!/usr/bin/python3 -IS", *lines, ""])
 
 
 def k3s_binary(size_kib: int = 1) -> bytes:

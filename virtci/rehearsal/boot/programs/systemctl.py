@@ -1,6 +1,7 @@
 """Stand-in for systemd: enables units and runs services as their files say. Strict: what it does not know, it refuses.
 
-Keeps the state of services in /run, so that a reboot forgets it, and what they print in one journal.
+Keeps the state of services in /run, so that a reboot forgets it, and what they print in one journal. Time does not pass
+by itself: what a timer or a path starts is started by whoever rehearses.
 """
 
 import grp
@@ -11,18 +12,24 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TextIO
 
 FOLDERS = (Path("/etc/systemd/system"), Path("/usr/lib/systemd/system"))
 STATES = Path("/run/sandbox-units")
 JOURNAL = Path("/sandbox/journal")
+OFF = Path("/sandbox/off")
 READY_SECONDS = 60
+STOP_SECONDS = 5
+MOST_FILES = 256
 KNOWN = {
     "Unit": {
         "Description", "Documentation", "Wants", "Requires", "After", "Before", "ConditionPathExists",
-        "ConditionFileIsExecutable", "StartLimitIntervalSec", "StartLimitBurst",
+        "ConditionFileIsExecutable", "StartLimitIntervalSec", "StartLimitBurst", "OnSuccess", "OnFailure",
     },
     "Service": {
         "Type", "EnvironmentFile", "Environment", "ExecStart", "ExecStartPre", "RemainAfterExit", "User", "UMask",
@@ -32,7 +39,9 @@ KNOWN = {
         "Restart", "RestartSec", "RestartPreventExitStatus", "SuccessExitStatus", "KillMode", "KillSignal", "Delegate",
         "NoNewPrivileges", "PrivateTmp", "ProtectSystem", "ProtectHome", "ProtectProc", "ReadWritePaths",
         "InaccessiblePaths", "IPAddressDeny", "ProtectKernelTunables", "ProtectControlGroups", "ProtectKernelModules",
+        "LogLevelMax", "SyslogLevel",
     },
+    "Path": {"PathModified"},
     "Timer": {"OnCalendar", "OnBootSec", "OnUnitActiveSec", "OnUnitInactiveSec", "RandomizedDelaySec", "Persistent", "AccuracySec"},
     "Install": {"WantedBy"},
 }  # fmt: skip
@@ -62,6 +71,8 @@ def main(arguments: list[str]) -> int:
         return _refuse(f"unknown option in {arguments}")
     if verb == "daemon-reload":
         return 0
+    if verb == "poweroff" and not names:
+        return poweroff()
     verbs: dict[str, Callable[[str], int]] = {
         "enable": enable, "disable": disable, "start": start, "stop": stop, "restart": restart,
         "is-active": is_active, "is-enabled": is_enabled, "reset-failed": lambda _: 0,
@@ -114,13 +125,32 @@ def restart(name: str) -> int:
     return start(name)
 
 
+def poweroff() -> int:
+    """Ends everything, until somebody reboots the sandbox."""
+    OFF.touch()
+    os.kill(-1, signal.SIGKILL)
+    return 0
+
+
 def stop(name: str) -> int:
-    """Ends the service."""
+    """Ends the service by its signal, and what is left of it after a while by force."""
     state = _state(name)
     if state.runs:
-        os.killpg(state.pid, signal.SIGKILL)
+        sections = _read(name)
+        end = os.kill if _last(sections, "KillMode") == "process" else os.killpg
+        end(state.pid, signal.Signals[_last(sections, "KillSignal") or "SIGTERM"])
+        _await_end(state)
+        with suppress(ProcessLookupError):
+            os.killpg(state.pid, signal.SIGKILL)
     _keep(name, State())
     return 0
+
+
+def _await_end(state: State) -> None:
+    for _ in range(STOP_SECONDS * 20):
+        if not state.runs:
+            return
+        time.sleep(0.05)
 
 
 def start(name: str) -> int:
@@ -130,7 +160,7 @@ def start(name: str) -> int:
     if is_active(name) == 0:
         return 0
     sections = _read(name)
-    if name.endswith(".timer"):
+    if name.endswith((".timer", ".path")):
         _keep(name, State("active"))
         return 0
     if not all(_holds(key, value) for key, value in sections.get("Unit", [])):
@@ -157,9 +187,39 @@ def _run(name: str, sections: Sections) -> bool:
                 return False
             stays = _all(sections, "Service", "RemainAfterExit") == ["yes"]
             _keep(name, State("active" if stays or kind == "forking" else "inactive"))
+        elif any(_followers(sections)):
+            _supervise(name, command, environment, sections)
         elif not _daemon(name, command, environment, sections, notifies=kind == "notify"):
             return False
     return True
+
+
+def _followers(sections: Sections) -> tuple[str, str]:
+    """The units that start when this one has ended well, or not."""
+    good, bad = (_all(sections, "Unit", key) for key in ("OnSuccess", "OnFailure"))
+    return (good or [""])[-1], (bad or [""])[-1]
+
+
+def _supervise(name: str, command: str, environment: dict[str, str], sections: Sections) -> None:
+    """Starts a service and leaves somebody behind who waits for its end, as systemd would."""
+    started, tell = os.pipe()
+    if os.fork():
+        os.close(tell)
+        with os.fdopen(started) as there:
+            there.read()
+        return
+    os.setsid()
+    with JOURNAL.open("a") as journal:
+        process = _started(command, environment, sections, journal)
+    _keep(name, State("active", process.pid))
+    # Nothing that the caller holds, a lock above all, may be held until the service ends.
+    for stream in range(3):
+        os.dup2(os.open(os.devnull, os.O_RDWR), stream)
+    os.closerange(3, MOST_FILES)
+    ended_well = process.wait() in (0, *(-number for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)))
+    _keep(name, State("inactive" if ended_well else "failed"))
+    follower = _followers(sections)[0 if ended_well else 1]
+    os._exit(start(follower) if follower else 0)
 
 
 def _command(command: str, environment: dict[str, str], sections: Sections) -> bool:
@@ -181,11 +241,8 @@ def _daemon(name: str, command: str, environment: dict[str, str], sections: Sect
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notices, JOURNAL.open("a") as journal:
         notices.bind(address)
         notices.settimeout(0.05)
-        process = subprocess.Popen(
-            [*_prefix(sections), *_words(command)], env=environment | ({"NOTIFY_SOCKET": address} if notifies else {}),
-            stdin=subprocess.DEVNULL, stdout=journal, stderr=journal, start_new_session=True,
-            cwd=_last(sections, "WorkingDirectory") or "/", umask=_umask(sections),
-        )  # fmt: skip
+        more = {"NOTIFY_SOCKET": address} if notifies else {}
+        process = _started(command, environment | more, sections, journal)
         _keep(name, State("active", process.pid))
         if not notifies:
             return True
@@ -197,6 +254,13 @@ def _daemon(name: str, command: str, environment: dict[str, str], sections: Sect
                 if process.poll() is not None:
                     return False
     return False
+
+
+def _started(command: str, environment: dict[str, str], sections: Sections, journal: TextIO) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [*_prefix(sections), *_words(command)], env=environment, stdin=subprocess.DEVNULL, stdout=journal, stderr=journal,
+        start_new_session=True, cwd=_last(sections, "WorkingDirectory") or "/", umask=_umask(sections),
+    )  # fmt: skip
 
 
 def _prefix(sections: Sections) -> list[str]:
