@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from pulumi_policy import Severity
 
 from policies.common import Fault, Settings, at, resource_policy
-from policies.credentials import credentials_in
 from policies.kinds import GITHUB_VARIABLE
+from virtci.core.credentials import credentials_in
 from virtci.core.inventory import Resource
 
 

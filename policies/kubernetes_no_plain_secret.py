@@ -7,9 +7,9 @@ from typing import Any
 from pulumi_policy import Severity
 
 from policies.common import Fault, Settings, at, each, resource_policy
-from policies.credentials import credentials_in
 from policies.kinds import CONFIG_MAP, DEPLOYMENT
 from policies.pods import containers_of
+from virtci.core.credentials import credentials_in
 from virtci.core.inventory import Resource
 
 

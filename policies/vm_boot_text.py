@@ -5,11 +5,13 @@ from collections.abc import Iterator
 from pulumi_policy import Severity
 
 from policies.common import Fault, Settings, at, resource_policy
-from policies.credentials import credentials_in, decoded, readable
-from virtci.core.inventory import MACHINE, UNKNOWN, Resource
+from policies.kinds import LAUNCH_TEMPLATE
+from virtci.core.credentials import credentials_in, decoded, readable
+from virtci.core.inventory import INSTANCE, MACHINE, UNKNOWN, Resource
 
 LIMIT = 65_535
-PATHS = ("osProfile.customData", "userData")
+AWS_LIMIT = 16_384
+PATHS = ("osProfile.customData", "userData", "userDataBase64")
 
 
 def faults(resource: Resource, _: Settings) -> Iterator[Fault]:
@@ -25,8 +27,9 @@ def faults(resource: Resource, _: Settings) -> Iterator[Fault]:
         if content is None:
             yield Fault(f"{path} is not base64", "the platform takes boot texts in base64", "encode it")
             continue
-        if len(content) > LIMIT:
-            yield Fault(f"{path} has {len(content)} bytes", f"at most {LIMIT}", "move files into the image")
+        limit = LIMIT if resource.kind == MACHINE else AWS_LIMIT
+        if len(content) > limit:
+            yield Fault(f"{path} has {len(content)} bytes", f"at most {limit}", "move files into the image")
         for kind in sorted(set(credentials_in(readable(content)))):
             fix = "let the machine fetch it from the vault as its identity"
             yield Fault(f"{path} holds {kind}", "boot texts hold no credential", fix)
@@ -35,8 +38,8 @@ def faults(resource: Resource, _: Settings) -> Iterator[Fault]:
 POLICY = resource_policy(
     "vm-boot-text",
     "Boot texts of machines hold no credential and fit the platform's limit.",
-    (MACHINE,),
+    (MACHINE, INSTANCE, LAUNCH_TEMPLATE),
     faults,
     Severity.CRITICAL,
-    covers=("CKV_AZURE_45",),
+    covers=("CKV_AZURE_45", "CKV_AWS_46"),
 )

@@ -17,8 +17,8 @@ def woken(fleet: SimulatedFleet, name: str = "dev") -> bool:
     return wake(fleet.clouds, fleet.target(name), fleet.pace, fleet.said.append, DEADLINE)
 
 
-def parked(fleet: SimulatedFleet, name: str = "dev", **more: object) -> bool:
-    return park(fleet.clouds, fleet.target(name), fleet.pace, fleet.said.append, **more)  # type: ignore[arg-type]
+def parked(fleet: SimulatedFleet, name: str = "dev", *, force: bool = False, holder: str = "") -> bool:
+    return park(fleet.clouds, fleet.target(name), fleet.pace, fleet.said.append, force=force, holder=holder)
 
 
 def power(fleet: SimulatedFleet, name: str = "dev") -> Power:

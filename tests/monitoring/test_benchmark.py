@@ -1,21 +1,33 @@
 """The comparison of a hypervisor with the baseline of KVM."""
 
+import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from tests.real_programs import run
 from virtci.core.environments import Environment
 from virtci.core.hypervisors import Hypervisor
 from virtci.core.problems import Refusal
-from virtci.monitoring.benchmark import ENOUGH, MEMORY_LIMIT, STARTS, Measurement, compare, measure, workload
+from virtci.monitoring.benchmark import (
+    ENOUGH,
+    MEMORY_LIMIT,
+    STARTS,
+    Measurement,
+    compare,
+    measure,
+    memory,
+    starts,
+    startup,
+    workload,
+)
 
-ANSWERS = {
-    "virtci:vm_startups:count": "29.6",
-    "virtci:vm_startup_seconds:p95": "12.5",
-    "virtci:vm_memory_resident_bytes:avg": "3.1e+08",
-}
+STARTUP = "kubevirt_vmi_phase_transition_time_from_creation_seconds"
+ANSWERS = {starts(150): "29.6", startup(150): "12.5", memory("virt-ci"): "3.1e+08"}
 IMAGE = "registry.example/cirros@sha256:" + "0" * 64
 
 
@@ -102,8 +114,12 @@ def test_measurement_that_says_nothing_is_refused(side: str, changes: dict[str, 
     assert (Environment.TEST_KVM if side == "baseline" else Environment.TEST_MSHV) in refused.value.rule
 
 
-def test_prometheus_is_asked_for_the_recorded_values() -> None:
-    found = measure(Environment.TEST_MSHV, Hypervisor.MSHV, lambda query: answer(ANSWERS[query]))
+def asked(answers: Callable[[str], dict[str, Any]]) -> Measurement:
+    return measure(Environment.TEST_MSHV, Hypervisor.MSHV, answers, "virt-ci", 150)
+
+
+def test_prometheus_is_asked_for_what_started_in_the_time_of_the_workload() -> None:
+    found = asked(lambda query: answer(ANSWERS[query]))
 
     assert found == mshv(starts=29.6, startup_p95_seconds=12.5, memory_bytes=3.1e8)
 
@@ -112,9 +128,51 @@ def test_prometheus_is_asked_for_the_recorded_values() -> None:
     "given_answer",
     [answer(None), {"status": "error", "error": "timeout"}, {"status": "success", "data": {"result": []}}],
 )
-def test_prometheus_that_recorded_nothing_is_named(given_answer: dict[str, Any]) -> None:
-    with pytest.raises(Refusal, match="Prometheus of test-mshv has one value of virtci:vm_startups:count; it gave 0"):
-        measure(Environment.TEST_MSHV, Hypervisor.MSHV, lambda _: given_answer)
+def test_prometheus_that_knows_nothing_is_named(given_answer: dict[str, Any]) -> None:
+    with pytest.raises(Refusal, match="Prometheus of test-mshv knows starts of the workload; it gave 0 values"):
+        asked(lambda _: given_answer)
+
+
+@pytest.mark.parametrize(
+    ("query", "value", "rule"),
+    [(starts(150), "3", "at least 20 starts"), (memory("virt-ci"), "NaN", "memory of test-mshv")],
+)
+def test_a_measurement_that_says_nothing_is_refused_where_it_is_made(query: str, value: str, rule: str) -> None:
+    with pytest.raises(Refusal, match=rule):
+        asked(lambda asked_for: answer(value if asked_for == query else ANSWERS[asked_for]))
+
+
+@pytest.mark.program("promtool")
+def test_neither_the_suite_before_nor_machines_of_others_count(tmp_path: Path) -> None:
+    # A sample every 30 s. The suite: 100 slow starts up to minute 5. The workload: 30 starts of 10 to 20 s after minute 7,
+    # some of them counted by a process that began to count only then.
+    series = {
+        f'{STARTUP}_bucket{{phase="Running", pod="a", le="10"}}': "0x40",
+        f'{STARTUP}_bucket{{phase="Running", pod="a", le="20"}}': "0x15 10 20x24",
+        f'{STARTUP}_bucket{{phase="Running", pod="a", le="+Inf"}}': "0+10x10 100x4 110 120x24",
+        f'{STARTUP}_count{{phase="Running", pod="a"}}': "0+10x10 100x4 110 120x24",
+        f'{STARTUP}_count{{phase="Scheduling", pod="a"}}': "0+10x40",
+        f'{STARTUP}_bucket{{phase="Running", pod="b", le="10"}}': "_x16 0x24",
+        f'{STARTUP}_bucket{{phase="Running", pod="b", le="20"}}': "_x16 10x24",
+        f'{STARTUP}_bucket{{phase="Running", pod="b", le="+Inf"}}': "_x16 10x24",
+        f'{STARTUP}_count{{phase="Running", pod="b"}}': "_x16 10x24",
+        'kubevirt_vmi_memory_resident_bytes{namespace="virt-ci", name="benchmark-01"}': "100x40",
+        'kubevirt_vmi_memory_resident_bytes{namespace="virt-ci", name="benchmark-02"}': "200x40",
+        'kubevirt_vmi_memory_resident_bytes{namespace="virt-ci", name="smoke-1"}': "9000x40",
+        'kubevirt_vmi_memory_resident_bytes{namespace="kubevirt-test-default1", name="benchmark-01"}': "9000x40",
+    }
+    expected = {starts(180): 30, startup(180): 19.5, memory("virt-ci"): 150}
+    expressions = [
+        {"expr": text, "eval_time": "10m", "exp_samples": [{"labels": "{}", "value": value}]}
+        for text, value in expected.items()
+    ]
+    inputs = [{"series": name, "values": values} for name, values in series.items()]
+    group = {"interval": "30s", "input_series": inputs, "promql_expr_test": expressions}
+    (tmp_path / "test.yaml").write_text(json.dumps({"rule_files": [], "evaluation_interval": "30s", "tests": [group]}))
+
+    said = run("promtool", "test", "rules", str(tmp_path / "test.yaml"))
+
+    assert said.returncode == 0, said.stdout + said.stderr
 
 
 def test_workload_is_the_same_machine_under_different_names() -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -43,7 +44,7 @@ def given(actions: Path) -> Outputs:
     return read
 
 
-def contract() -> list[dict[str, object]]:
+def contract() -> list[dict[str, Any]]:
     found = outputs()
     emulation = environment("test-emulation", "e2e-vm", "rg", "emulation", "off", "all")
     found["environments"]["test-emulation"] = emulation
@@ -80,12 +81,21 @@ def test_the_plan_shows_filters_and_why_tests_are_off(actions: Path, monkeypatch
     assert "!(sig-storage, storage-req)" in summary
 
 
+@pytest.mark.parametrize(("disk", "code"), [("", 0), (f"registry.example/cirros@{DIGEST}", 0), ("cirros:latest", 3)])
+def test_a_disk_of_the_benchmark_has_its_digest_before_anything_is_built(
+    disk: str, code: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIRTCI_OUTPUTS", json.dumps(contract()))
+
+    assert plan("--contract", "contract", "--disk", disk) == code
+
+
 @pytest.mark.program("label-filter")
 def test_a_filter_that_ginkgo_cannot_read_stops_the_run_before_the_build(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = contract()
-    found[0]["environments"]["test-kvm"]["tests"]["focus"] = "(!l1hv-new && !mshv"  # type: ignore[index]
+    found[0]["environments"]["test-kvm"]["tests"]["focus"] = "(!l1hv-new && !mshv"
     monkeypatch.setenv("VIRTCI_OUTPUTS", json.dumps(found))
 
     assert plan("--contract", "contract", "--parser", "required") == 2

@@ -1,12 +1,14 @@
 """What the pipeline decides: plans, endings, promotion, verdict."""
 
 import itertools
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
 from virtci.core.environments import ROWS, Environment, test_focus
+from virtci.core.label_filters import label_filter
 from virtci.core.pipeline import (
     FIRST,
     FROM_FORK,
@@ -19,7 +21,6 @@ from virtci.core.pipeline import (
     check_promotion,
     outcome,
     plan,
-    suite_filter,
     verdict,
     version_of,
 )
@@ -32,15 +33,15 @@ BEFORE: dict[str, JobResult] = {"plan": "success", "quality": "success", "build"
 PASSED = Outcome(Ending.PASSED)
 
 
-def declared(environment: Environment, **changes: object) -> Declared:
-    given = {
+def declared(environment: Environment, **changes: Any) -> Declared:
+    given: dict[str, Any] = {
         "enabled": True,
         "reason": "",
         "scope": ROWS[environment].scope,
         "focus": test_focus(environment),
         **changes,
     }
-    return Declared(environment=environment, **given)  # type: ignore[arg-type]
+    return Declared(environment=environment, **given)
 
 
 def all_declared(**changes: object) -> list[Declared]:
@@ -60,7 +61,7 @@ def test_an_entry_carries_what_the_workflow_reads() -> None:
 
     assert entry["environment"] == "dev"
     assert entry["labels"] == ["self-hosted", "linux", "x64", "kubevirt-build"]
-    assert entry["filter"] == suite_filter(declared(Environment.DEV))
+    assert entry["filter"] == label_filter(Environment.DEV, test_focus(Environment.DEV))
     assert (entry["suiteMinutes"], entry["jobMinutes"]) == (240, 300)
 
 

@@ -1,5 +1,6 @@
 """The pipeline as a whole: real workflow files and commands, real clusters, a simulated Azure, a stand-in for the engine."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from virtci.rehearsal.pipeline.suite import PUSHED, Scenario
 from virtci.settings.release import read_release, release_digest
 
 DEV, KVM, MSHV, EMULATION = Environment.DEV, Environment.TEST_KVM, Environment.TEST_MSHV, Environment.TEST_EMULATION
+DISK = f"registry.example/cirros@sha256:{'0' * 64}"
 pytestmark = [pytest.mark.cluster, pytest.mark.program("act", "label-filter")]
 
 
@@ -27,7 +29,7 @@ def built(run: PipelineRun) -> str:
 def test_one_red_environment_leaves_the_others_alone_and_is_run_again_alone(world: World, tmp_path: Path) -> None:
     world.park(EMULATION)
 
-    with rehearsed_pipeline(tmp_path, world.stage) as pipeline:
+    with rehearsed_pipeline(tmp_path, replace(world.stage, benchmark=DISK)) as pipeline:
         first = pipeline.run(Scenario(red=(EMULATION,)))
         left = {item: (world.deployed(item), world.holder(item), world.power(item)) for item in Environment}
         second = pipeline.rerun_failed()
@@ -48,6 +50,12 @@ def test_one_red_environment_leaves_the_others_alone_and_is_run_again_alone(worl
     assert REASON in first.job("test-mshv / deploy").summary
     assert first.job("verdict").result == "failure"
     assert "1 of 4 tests failed" in first.job("verdict").summary
+    # The benchmark ran where the suite was green; without a Prometheus it measures nothing, is named and makes nothing red.
+    assert [first.job(f"{item} / test").step("benchmark").result for item in (DEV, KVM)] == ["failure", "failure"]
+    assert [first.job(f"{item} / test").result for item in (DEV, KVM)] == ["success", "success"]
+    assert "ConfigMap virt-ci/prometheus" in first.job("dev / test").step("benchmark").log
+    assert second.job("verdict").summary.count("not measured") == len(Environment)
+    assert second.job("verdict").step("compare with KVM").result == "success"
     # The stages came in order.
     assert starts(first) == sorted(starts(first))
     # Every job acted as the identity of its own environment.
@@ -79,6 +87,9 @@ def test_nothing_is_promoted_after_a_red_dev(world: World, tmp_path: Path) -> No
     assert not any(world.deployed(item) for item in PROMOTED)
     assert run.job("verdict").result == "failure"
     assert run.job("verdict").summary.count("not promoted") == len(PROMOTED)
+    # Nobody asked for a benchmark.
+    steps = [step.name for job in run.jobs for step in job.steps.values()]
+    assert not {"benchmark", "keep the measurement", "compare with KVM"} & {*steps}
     # Only the two new tests were for `dev`.
     assert (run.results[DEV].passed, run.results[DEV].failed, run.results[DEV].skipped) == (1, 1, 5)
     assert world.last_test(DEV)["result"] == "failed"

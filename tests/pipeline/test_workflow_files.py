@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from virtci.core.environments import Environment
-from virtci.core.pipeline import FIRST, PROMOTED
+from virtci.core.pipeline import AROUND_SUITE_MINUTES, FIRST, PROMOTED
 from virtci.places import ROOT
 from virtci.rehearsal.pipeline.act import ACTIONS, USES
 from virtci.rehearsal.pipeline.suite import TARGETS
@@ -141,6 +141,23 @@ def test_code_under_test_never_sees_the_account_of_the_deployment(place: Workflo
     assert names.index("take the lease") < names.index("get the tests' kubeconfig") < names.index("run the suite")
     lease = next(step for job, step in steps(place) if job == "test" and step["name"] == "take the lease")
     assert 'rm "$RUNNER_TEMP/kubeconfig"' in lease["run"]
+
+
+def test_the_benchmark_comes_after_the_suite_and_makes_nothing_red(place: Workflow) -> None:
+    found = [step for job, step in steps(place) if job == "test"]
+    names = [step["name"] for step in found]
+    benchmark = found[names.index("benchmark")]
+
+    assert names.index("run the suite") < names.index("read the results") < names.index("benchmark")
+    assert benchmark["if"] == "inputs.benchmark != ''"
+    assert benchmark["continue-on-error"] == "true"
+    assert int(benchmark["timeout-minutes"]) < AROUND_SUITE_MINUTES
+
+
+def test_every_environment_gets_the_disk_of_the_benchmark(pipeline: Workflow) -> None:
+    given = {name: job.body["with"]["benchmark"] for name, job in pipeline.jobs.items() if job.uses}
+
+    assert given == dict.fromkeys(("dev", "environments"), "${{ inputs.benchmark }}")
 
 
 def test_every_artifact_may_be_written_again_by_the_next_attempt(pipeline: Workflow, place: Workflow) -> None:

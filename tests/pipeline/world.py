@@ -24,12 +24,11 @@ from virtci.core.lifetimes import Lifetime
 from virtci.fleet.clouds import kubernetes
 from virtci.fleet.cluster_api import ClusterApi
 from virtci.fleet.kubeconfigs import with_token
-from virtci.places import ENGINE
 from virtci.rehearsal.azure.secrets import Vault, serve_secrets
 from virtci.rehearsal.azure.server import serve
 from virtci.rehearsal.kubernetes.scenario import cluster_of
 from virtci.rehearsal.kubernetes.server import ControlPlane, clusters
-from virtci.rehearsal.pipeline.act import checkout_of_this_project
+from virtci.rehearsal.pipeline.checkout import checkout_of_this_project, own_programs
 from virtci.rehearsal.pipeline.rehearse import Stage
 from virtci.rehearsal.pipeline.virtual_machines import STAGES, define_virtual_machines
 
@@ -162,14 +161,10 @@ def pipeline_world(folder: Path) -> Iterator[World]:
 def stage(folder: Path, logins: Mapping[str, Path]) -> Stage:
     """The repository with its variables, and a checkout of this project with the engine's stand-in."""
     project = checkout_of_this_project(folder / "virt-ci")
-    (project / ".engine").unlink()
-    (project / ".engine" / "bin").mkdir(parents=True)
-    for program in (ENGINE / "bin").iterdir():
-        (project / ".engine" / "bin" / program.name).symlink_to(program)
-    (project / ".engine" / "programs.json").symlink_to(ENGINE / "programs.json")
-    (project / ".engine" / "bin" / "pulumi").unlink()
-    (project / ".engine" / "bin" / "pulumi").write_text(STAND_IN)
-    (project / ".engine" / "bin" / "pulumi").chmod(0o755)
+    engine = own_programs(project) / "pulumi"
+    engine.unlink()
+    engine.write_text(STAND_IN)
+    engine.chmod(0o755)
     return Stage(
         repository=REPOSITORY,
         infrastructure=INFRASTRUCTURE,

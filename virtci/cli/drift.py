@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from virtci.cli.refusals import said
-from virtci.fleet.actions import add_summary, repository_slug, results, run_link
+from virtci.fleet.actions import add_summary, keep_result, repository_slug, results, run_link
 
 
 def add_to(subparsers: Any) -> None:
@@ -38,8 +38,7 @@ def run_stack(arguments: argparse.Namespace) -> int:
 
     found = drift_of(arguments.stack, preview(arguments.stack, refresh=True))
     if arguments.to:
-        arguments.to.mkdir(parents=True, exist_ok=True)
-        (arguments.to / f"{found.stack}.json").write_text(found.model_dump_json(by_alias=True, indent=2))
+        keep_result(arguments.to, found.stack, found)
     if arguments.summary:
         add_summary(arguments.summary, stack_text(found.stack, found))
     if found.errors:

@@ -6,7 +6,7 @@ from typing import Any
 
 from virtci.cli.refusals import said
 from virtci.core.problems import ProblemsError
-from virtci.fleet.actions import add_summary, repository_slug, results, run_link
+from virtci.fleet.actions import add_summary, keep_result, repository_slug, results, run_link
 from virtci.places import stack_file
 
 MARKER = "<!-- virt-ci:preview -->"
@@ -51,8 +51,7 @@ def run_stack(arguments: argparse.Namespace) -> int:
         # The program says the same in its own error, which is in the log.
         review = review_of(arguments.stack, log, None, None)
     if arguments.to:
-        arguments.to.mkdir(parents=True, exist_ok=True)
-        (arguments.to / f"{review.stack}.json").write_text(review.model_dump_json(by_alias=True, indent=2))
+        keep_result(arguments.to, review.stack, review)
     if arguments.summary:
         add_summary(arguments.summary, f"{overview({review.stack: review})}\n\n{stack_text(review)}")
     print(f"{review.stack}: {'good' if review.good else 'stopped; see above'}")

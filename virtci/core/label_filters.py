@@ -1,4 +1,4 @@
-"""The ginkgo label filter of each environment: what its row of the table selects, less what its cluster cannot run.
+"""The ginkgo label filter of an environment: what its focus selects, less what its cluster cannot run.
 
 Sources: kubevirt/kubevirt automation/test.sh d923fdb815 (2026-08-22), the lane without a sig and the lane of one node;
 kaizentm/kubevirt .github/workflows/deploy.yaml 6f4be053f1 (2025-10-21), the filter around the focus. Labels are in
@@ -8,7 +8,7 @@ kaizentm/kubevirt .github/workflows/deploy.yaml 6f4be053f1 (2025-10-21), the fil
 import re
 from dataclasses import dataclass
 
-from virtci.core.environments import ROWS, Environment, test_focus
+from virtci.core.environments import ROWS, Environment
 from virtci.core.problems import Problem, nearest
 from virtci.core.tables import table
 
@@ -56,10 +56,15 @@ def exclusions(environment: Environment) -> tuple[Exclusion, ...]:
     return EVERYWHERE + (ONE_NODE if ROWS[environment].compute == "machine" else SEVERAL_NODES)
 
 
-def label_filter(environment: Environment) -> str:
-    """The filter for `--label-filter`; never empty, because the focus of an environment never is."""
+def label_filter(environment: Environment, focus: str) -> str:
+    """The filter for `--label-filter`.
+
+    An empty focus stays empty: it would otherwise turn into all tests.
+    """
+    if not focus.strip():
+        return ""
     left_out = [f"!({', '.join(item.labels)})" for item in exclusions(environment)]
-    return " && ".join([test_focus(environment), *left_out])
+    return " && ".join([focus, *left_out])
 
 
 def label_problems(text: str, key: str = "label filter") -> list[Problem]:

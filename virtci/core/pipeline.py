@@ -11,7 +11,7 @@ from enum import StrEnum
 from typing import Literal
 
 from virtci.core.environments import ROWS, Environment, TestScope
-from virtci.core.label_filters import exclusions, label_problems
+from virtci.core.label_filters import label_filter, label_problems
 from virtci.core.problems import Problem, ProblemsError, Refusal
 
 FIRST = Environment.DEV
@@ -25,7 +25,7 @@ Sources: 4 is the default of kubevirt/kubevirt hack/functests.sh d923fdb815 (202
 Hyper-V lane of kubevirt/project-infra kubevirt-presubmits.yaml 2c863fd10 (2026-08-22).
 """
 AROUND_SUITE_MINUTES = 60
-"""What a job may take beside the suite: to wake a machine, fetch sources, build the test program, keep results."""
+"""What a job may take beside the suite: to wake a machine, fetch sources, build the test program, keep results, measure."""
 SELF_HOSTED = "self-hosted"
 """The label that GitHub gives every runner of one's own; it comes first."""
 VERSION = re.compile(r"v\d+\.\d+\.\d+")
@@ -92,17 +92,6 @@ def plan(
     if problems:
         raise ProblemsError("output contract", problems)
     return tuple(_planned(found[environment], labels) for environment in (FIRST, *PROMOTED))
-
-
-def suite_filter(declared: Declared) -> str:
-    """The filter of an environment: what the contract selects, less what its cluster cannot run.
-
-    An empty selection stays empty: it would otherwise turn into all tests.
-    """
-    if not declared.focus.strip():
-        return ""
-    left_out = [f"!({', '.join(item.labels)})" for item in exclusions(declared.environment)]
-    return " && ".join([declared.focus, *left_out])
 
 
 def version_of(base: str, run_number: int) -> str:
@@ -213,7 +202,7 @@ def _planned(declared: Declared, labels: Sequence[str]) -> Planned:
         environment=declared.environment,
         enabled=declared.enabled,
         reason=declared.reason,
-        label_filter=suite_filter(declared),
+        label_filter=label_filter(declared.environment, declared.focus),
         labels=tuple(dict.fromkeys((SELF_HOSTED, *labels))),
         suite_minutes=suite,
         job_minutes=suite + AROUND_SUITE_MINUTES,
@@ -231,7 +220,7 @@ def _problems(declared: Declared, parser_problem: ParserProblem) -> list[Problem
                 f"set environments.{declared.environment}.tests.reason and deploy its stack",
             )
         )  # fmt: skip
-    text = suite_filter(declared)
+    text = label_filter(declared.environment, declared.focus)
     found += label_problems(text, f"{key}.focus")
     if not found and (said := parser_problem(text)):
         found.append(

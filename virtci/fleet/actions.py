@@ -30,6 +30,12 @@ def add_summary(file: Path, text: str) -> None:
         summary.write(f"{text}\n")
 
 
+def keep_result(folder: Path, name: str, result: BaseModel) -> None:
+    """Writes the result of a name to `NAME.json`, where `results` looks for it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.json").write_text(result.model_dump_json(by_alias=True, indent=2))
+
+
 def results(folder: Path, names: Sequence[str], kind: type[Document]) -> dict[str, Document | None]:
     """The result of each name from `NAME.json`; nothing where the job ended before it wrote one.
 

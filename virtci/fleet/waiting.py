@@ -33,12 +33,16 @@ class Pace:
             self.sleep(self.poll_seconds)
 
 
-def pace_of(clouds: Clouds) -> Pace:
-    """Real time; a rehearsed cloud answers at once and is asked more often."""
-    seconds = REHEARSED_POLL_SECONDS if clouds.rehearsed else POLL_SECONDS
-    return Pace(now, sleep, seconds)
-
-
 def now() -> datetime:
     """The present moment, in UTC."""
     return datetime.now(UTC)
+
+
+def real_pace(poll_seconds: float = POLL_SECONDS) -> Pace:
+    """Real time, for clouds and clusters."""
+    return Pace(now, sleep, poll_seconds)
+
+
+def pace_of(clouds: Clouds) -> Pace:
+    """Real time; a rehearsed cloud answers at once and is asked more often."""
+    return real_pace(REHEARSED_POLL_SECONDS if clouds.rehearsed else POLL_SECONDS)

@@ -13,7 +13,7 @@ from virtci.core.environments import Gate
 from virtci.monitoring.scrape import JOB
 
 WINDOW = "30m"
-"""Long enough for the starts of one benchmark or one run of tests to count together."""
+"""Long enough for the starts of one run of tests to count together."""
 
 STARTUP_P50 = "virtci:vm_startup_seconds:p50"
 STARTUP_P95 = "virtci:vm_startup_seconds:p95"

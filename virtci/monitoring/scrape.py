@@ -14,7 +14,8 @@ from virtci.core.hypervisors import Hypervisor
 
 JOB = "kubevirt"
 NAMESPACE = "kubevirt"
-INTERVAL = "30s"
+SECONDS = 30
+"""Between two scrapes."""
 RULES_FILE = "/etc/prometheus/rules.yaml"
 POD = "__meta_kubernetes_pod"
 
@@ -27,8 +28,8 @@ def scrape_config(environment: Environment, hypervisor: Hypervisor, rules_file: 
 def _config(environment: Environment, hypervisor: Hypervisor, rules_file: str) -> dict[str, Any]:
     return {
         "global": {
-            "scrape_interval": INTERVAL,
-            "evaluation_interval": INTERVAL,
+            "scrape_interval": f"{SECONDS}s",
+            "evaluation_interval": f"{SECONDS}s",
             "external_labels": {"environment": environment.value, "hypervisor": hypervisor.value},
         },
         "rule_files": [rules_file],

@@ -7,6 +7,7 @@ rehearsal. Unknown values arrive as the protocol's sentinel string; `is_unknown`
 import importlib.metadata
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -51,42 +52,41 @@ class Provider(Protocol):
     """What a simulated provider does for each resource type, in plain values.
 
     `kind` is the type token, for example `azure-native:compute:VirtualMachine`. Refusals of the cloud are
-    raised as `CloudError`.
+    raised as `CloudError`. Arguments go by position, so that a provider may name those that it does not need `_kind`.
     """
 
     package: str
+    delete_before_replace: bool
+    """Whether a replacement deletes first, because the new resource bears the name of the old one."""
 
-    def configure(self, variables: Mapping[str, str]) -> None:
+    def configure(self, variables: Mapping[str, str], /) -> None:
         """Takes the provider's own configuration."""
 
-    def check(self, kind: str, inputs: Values) -> list[Failure]:
+    def check(self, kind: str, inputs: Values, /) -> list[Failure]:
         """Refuses inputs before anything is called."""
 
-    def input_names(self, kind: str) -> frozenset[str]:
-        """The properties that can be set."""
-
-    def settable(self, kind: str, outputs: Values) -> Values:
+    def settable(self, kind: str, outputs: Values, /) -> Values:
         """The part of the outputs that can be set: what a refresh may write into the inputs."""
 
-    def replaces(self, kind: str, change: Change) -> bool:
+    def replaces(self, kind: str, change: Change, /) -> bool:
         """Whether a change can only be made by replacing the resource."""
 
-    def preview(self, kind: str, inputs: Values, state: Values | None) -> Values:
+    def preview(self, kind: str, inputs: Values, state: Values | None, /) -> Values:
         """The outputs as far as they are known before the operation: new when `state` is absent."""
 
-    def create(self, kind: str, inputs: Values) -> tuple[str, Values]:
+    def create(self, kind: str, inputs: Values, /) -> tuple[str, Values]:
         """Creates and returns the id and the outputs."""
 
-    def read(self, kind: str, resource_id: str, inputs: Values, state: Values) -> Values | None:
+    def read(self, kind: str, resource_id: str, inputs: Values, state: Values, /) -> Values | None:
         """The outputs of a live resource, or nothing when it is gone."""
 
-    def update(self, kind: str, resource_id: str, inputs: Values, state: Values) -> Values:
+    def update(self, kind: str, resource_id: str, inputs: Values, state: Values, /) -> Values:
         """Updates and returns the outputs."""
 
-    def delete(self, kind: str, resource_id: str, state: Values) -> None:
+    def delete(self, kind: str, resource_id: str, state: Values, /) -> None:
         """Deletes; a resource that is gone already is a success."""
 
-    def invoke(self, token: str, arguments: Values) -> Values:
+    def invoke(self, token: str, arguments: Values, /) -> Values:
         """Answers a function; an unknown token is a `CloudError`."""
 
 
@@ -125,8 +125,8 @@ def changes(old: object, new: object, path: str = "") -> Iterator[Change]:
 def refresh(inputs: Values, state: Values, live: Values) -> Values:
     """The inputs that would give the live resource: what changed behind the program's back is written into them.
 
-    `state` and `live` are the parts of the old and new outputs that can be set. What is as it was says nothing about inputs: much of it is a
-    default of the service. What the service never gives back (a secret's value) stays.
+    `state` and `live` are the parts of the old and new outputs that can be set. What is as it was says nothing about
+    inputs: much of it is a default of the service. What the service never gives back (a secret's value) stays.
     """
     found = dict(inputs)
     for key, value in live.items():
@@ -219,7 +219,7 @@ class ProviderServer(provider_pb2_grpc.ResourceProviderServicer):
         replacing = {change.path for change in found if self.provider.replaces(request.type, change)}
         kinds = provider_pb2.DiffResponse.DiffChanges
         return provider_pb2.DiffResponse(
-            deleteBeforeReplace=bool(replacing) and getattr(self.provider, "delete_before_replace", False),
+            deleteBeforeReplace=bool(replacing) and self.provider.delete_before_replace,
             changes=kinds.DIFF_SOME if found else kinds.DIFF_NONE,
             diffs=sorted({_top(change.path) for change in found}),
             replaces=sorted({_top(path) for path in replacing}),
@@ -296,21 +296,16 @@ def _is_below(path: str, ignored: Sequence[str]) -> bool:
     return any(path == item or path.startswith((f"{item}.", f"{item}[")) for item in ignored)
 
 
-class _refusals:  # noqa: N801
+@contextmanager
+def _refusals(context: grpc.ServicerContext) -> Iterator[None]:
     """Turns a refusal of the cloud into the protocol's error, and a half-made resource into its special form."""
-
-    def __init__(self, context: grpc.ServicerContext) -> None:
-        self.context = context
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
-        if isinstance(error, CloudError):
-            text = f'Status={error.status} Code="{error.code}" Message="{error.message}"'
-            self.context.abort(grpc.StatusCode.UNKNOWN, text)
-        if isinstance(error, HalfMadeError):
-            self.context.abort_with_status(_half_made(error))
+    try:
+        yield
+    except CloudError as error:
+        text = f'Status={error.status} Code="{error.code}" Message="{error.message}"'
+        context.abort(grpc.StatusCode.UNKNOWN, text)
+    except HalfMadeError as error:
+        context.abort_with_status(_half_made(error))
 
 
 @dataclass(frozen=True)

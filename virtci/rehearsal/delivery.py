@@ -17,7 +17,11 @@ import httpx
 from virtci.core.environments import ROWS, Environment
 from virtci.fleet.clouds import kubernetes
 from virtci.fleet.cluster_api import ClusterApi
+from virtci.outputs.check import read
+from virtci.outputs.contract import MachinePart
+from virtci.outputs.fleet import Fleet, fleet_of
 from virtci.places import ENGINE
+from virtci.rehearsal.azure.arm import ResourceManager
 from virtci.rehearsal.azure.secrets import Vault, serve_secrets
 from virtci.rehearsal.azure.server import serve
 from virtci.rehearsal.azure.store import Record
@@ -25,7 +29,8 @@ from virtci.rehearsal.boot.machines import ROLE_SECONDS, MachineBoot
 from virtci.rehearsal.conductor import StackResult
 from virtci.rehearsal.engine import UNUSABLE, Workspace
 from virtci.rehearsal.environments import Preparation
-from virtci.rehearsal.pipeline.act import checkout_of_this_project, unavailable
+from virtci.rehearsal.pipeline.act import unavailable
+from virtci.rehearsal.pipeline.checkout import checkout_of_this_project, own_programs
 from virtci.rehearsal.pipeline.rehearse import PipelineRun, Stage, rehearse_pipeline
 from virtci.rehearsal.pipeline.virtual_machines import define_virtual_machines
 from virtci.rehearsal.private_network import private_network
@@ -82,7 +87,8 @@ def delivery(world: World, workspace: Workspace, results: Sequence[StackResult])
     """Serves the deployed fleet to jobs, parked, until the block ends."""
     fleet = [result for result in results if not result.settings.kubevirt]
     hub = next(result for result in fleet if result.settings.hub)
-    vault = str(hub.outputs["vault"]["name"])
+    known = fleet_of(read(result.outputs) for result in results)
+    vault = known.vault.name
     subnet = str(hub.outputs["network"]["subnetResourceIds"][RUNNERS_SUBNET])
     plane_of_jobs = Vault(world.azure, vault, subnet=subnet, seconds_per_refusal=ROLE_SECONDS)
     folder = workspace.folder / "pipeline"
@@ -93,7 +99,7 @@ def delivery(world: World, workspace: Workspace, results: Sequence[StackResult])
     with (
         serve(world.azure) as azure,
         serve_secrets(plane_of_jobs, folder) as secrets,
-        private_network(addresses(world, results)) as network,
+        private_network(addresses(world, results, known)) as network,
     ):
         clouds = {
             "resourceManager": azure.url,
@@ -107,30 +113,26 @@ def delivery(world: World, workspace: Workspace, results: Sequence[StackResult])
             outputs=[result.outputs for result in fleet],
             variables=variables(world, fleet, workspace),
             environment={**jobs, **network, "GITHUB_API_URL": world.github_url},
-            logins=logins(fleet, clouds, folder),
+            logins=logins(known, clouds, folder),
             project=project(world, workspace, results, folder / "virt-ci"),
         )
         found = Delivery(stage)
         with playing_machines(world, results, found):
-            park(world)
+            park(world.azure)
             yield found
 
 
-def addresses(world: World, results: Sequence[StackResult]) -> dict[str, int]:
+def addresses(world: World, results: Sequence[StackResult], known: Fleet) -> dict[str, int]:
     """The private address and port of every cluster, and the port that it has here."""
     found = {}
     for result in results:
-        kubevirt = result.settings.kubevirt
-        if kubevirt is None:
-            continue
-        port = int(world.clusters[result.name].url.rpartition(":")[2])
-        for other in results:
-            for machine in other.outputs.get("machines", ()):
-                if machine.get("environment") == kubevirt.environment.value:
-                    found[f"{machine['privateAddress']}:{KUBERNETES}"] = port
-            for cluster in other.outputs.get("clusters", ()):
-                if cluster["environment"] == kubevirt.environment.value:
-                    found[f"{cluster['privateFqdn']}:{HTTPS}"] = port
+        if kubevirt := result.settings.kubevirt:
+            compute = known.target(kubevirt.environment).compute
+            if isinstance(compute, MachinePart):
+                place = f"{compute.private_address}:{KUBERNETES}"
+            else:
+                place = f"{compute.private_fqdn}:{HTTPS}"
+            found[place] = int(world.clusters[result.name].url.rpartition(":")[2])
     return found
 
 
@@ -147,15 +149,13 @@ def variables(world: World, fleet: Sequence[StackResult], workspace: Workspace) 
     return found
 
 
-def logins(fleet: Sequence[StackResult], clouds: Mapping[str, object], folder: Path) -> dict[str, Path]:
+def logins(known: Fleet, clouds: Mapping[str, object], folder: Path) -> dict[str, Path]:
     """What each identity sees of the clouds, by its client id."""
     found = {}
-    for result in fleet:
-        for name, environment in result.outputs.get("environments", {}).items():
-            identity = environment["identity"]
-            file = folder / f"clouds-{name}.json"
-            file.write_text(json.dumps({**clouds, "token": identity["principalId"]}))
-            found[str(identity["clientId"])] = file
+    for target in known.targets:
+        identity = target.part.identity
+        found[identity.client_id] = folder / f"clouds-{target.environment}.json"
+        found[identity.client_id].write_text(json.dumps({**clouds, "token": identity.principal_id}))
     return found
 
 
@@ -166,12 +166,7 @@ def project(world: World, workspace: Workspace, results: Sequence[StackResult], 
         (folder / source.name).write_bytes(source.read_bytes())
     for stack in world.clusters:
         allow_registry(folder / "policies" / "config" / f"{stack}.json")
-    programs = folder / ".engine" / "bin"
-    programs.parent.unlink()
-    programs.mkdir(parents=True)
-    for program in (ENGINE / "bin").iterdir():
-        (programs / program.name).symlink_to(program.resolve())
-    (folder / ".engine" / "programs.json").symlink_to(ENGINE / "programs.json")
+    programs = own_programs(folder)
     for program in PROGRAMS.iterdir():
         (programs / program.name).unlink(missing_ok=True)
         (programs / program.name).write_bytes(program.read_bytes())
@@ -203,7 +198,7 @@ def playing_machines(world: World, results: Sequence[StackResult], found: Delive
         kubevirt = result.settings.kubevirt
         if kubevirt and ROWS[kubevirt.environment].compute == "machine":
             preparation = Preparation(world, result.name, kubevirt, stacks, outputs)
-            machines[preparation.machine.lower()] = preparation
+            machines[preparation.target.compute.resource_id.lower()] = preparation
     running: list[threading.Thread] = []
 
     def boot(preparation: Preparation) -> None:
@@ -223,10 +218,10 @@ def playing_machines(world: World, results: Sequence[StackResult], found: Delive
             thread.join()
 
 
-def park(world: World) -> None:
-    """As the schedules of the evening do: nothing is left running."""
-    for record in world.azure.store.of_type(MACHINES):
-        if any(word in str(record.body.get("tags", {}).get("environment")) for word in ROWS):
-            world.azure.request("POST", f"{record.id}/deallocate")
-    for record in world.azure.store.of_type("Microsoft.ContainerService/managedClusters"):
-        world.azure.request("POST", f"{record.id}/stop")
+def park(azure: ResourceManager) -> None:
+    """As the schedules of the evening do: no environment is left running."""
+    for record in azure.store.of_type(MACHINES):
+        if record.body.get("tags", {}).get("environment") in ROWS:
+            azure.request("POST", f"{record.id}/deallocate")
+    for record in azure.store.of_type("Microsoft.ContainerService/managedClusters"):
+        azure.request("POST", f"{record.id}/stop")

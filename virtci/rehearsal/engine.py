@@ -12,22 +12,13 @@ import yaml
 from pulumi import automation
 from pulumi.automation import EngineEvent, LocalWorkspace, OpType, Stack
 
-from virtci.places import ENGINE, POLICIES, ROOT
+from virtci.fleet.events import MANDATORY, Verdict
+from virtci.places import ENGINE, POLICIES, ROOT, policy_configuration
 
 PROJECT = "virt-ci"
 ORGANIZATION = "organization"
 PASSPHRASE = "rehearsal"  # noqa: S105  protects nothing: the state it seals is simulated
 UNUSABLE = "rehearsal-no-such-credential"
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What one policy said about one resource, or about the whole stack."""
-
-    policy: str
-    level: str
-    urn: str
-    message: str
 
 
 @dataclass
@@ -49,7 +40,7 @@ class Run:
     @property
     def mandatory(self) -> list[Verdict]:
         """The verdicts that stop a deployment."""
-        return [verdict for verdict in self.verdicts if verdict.level == "mandatory"]
+        return [verdict for verdict in self.verdicts if verdict.level == MANDATORY]
 
     def take(self, event: EngineEvent) -> None:
         """Notes an event of the engine."""
@@ -147,8 +138,7 @@ class Workspace:
         return run
 
     def _packs(self, name: str) -> dict[str, list[str]]:
-        configuration = POLICIES / "config" / f"{name}.json"
-        return {"policy_packs": [str(POLICIES)], "policy_pack_configs": [str(configuration)]}
+        return {"policy_packs": [str(POLICIES)], "policy_pack_configs": [str(policy_configuration(name))]}
 
     def _write_project(self) -> None:
         project = yaml.safe_load((ROOT / "Pulumi.yaml").read_text())
@@ -199,6 +189,9 @@ def credentials() -> dict[str, str]:
         "GITHUB_TOKEN": UNUSABLE,
         "AWS_ACCESS_KEY_ID": UNUSABLE,
         "AWS_SECRET_ACCESS_KEY": UNUSABLE,
+        "AWS_CONFIG_FILE": "/nonexistent",
+        "AWS_SHARED_CREDENTIALS_FILE": "/nonexistent",
+        "AWS_EC2_METADATA_DISABLED": "true",
         "KUBECONFIG": "/nonexistent",
     }
 

@@ -8,6 +8,8 @@ from virtci.core.environments import ROWS, Environment
 from virtci.core.hypervisors import Hypervisor
 from virtci.core.problems import Refusal
 from virtci.core.readiness import Readiness
+from virtci.outputs.check import read
+from virtci.outputs.fleet import Target, fleet_of
 from virtci.rehearsal.boot.machines import MachineBoot, boot_machine
 from virtci.rehearsal.boot.sandbox import Device, RealCluster, unavailable
 from virtci.rehearsal.engine import Run
@@ -52,7 +54,9 @@ class Preparation:
 
     def boot(self) -> MachineBoot:
         """Boots the machine; from then on its node answers a probe with what it really has."""
-        boot = boot_machine(self.world.azure, self.machine, self._vault(), self._devices(), self._cluster())
+        target = self.target
+        machine = target.compute.resource_id
+        boot = boot_machine(self.world.azure, machine, target.vault, self._devices(), self._cluster())
         if boot.probe:
             self._show_nodes(boot.probe.hypervisor)
         return boot
@@ -80,17 +84,10 @@ class Preparation:
         return RealCluster(self.world.clusters[self.stack].kubeconfig, path_of("kubectl"))
 
     @property
-    def machine(self) -> str:
-        """The ARM id of the environment's machine."""
-        machines = [machine for outputs in self.outputs for machine in outputs.get("machines", ())]
-        return next(
-            str(machine["resourceId"])
-            for machine in machines
-            if machine.get("environment") == self.kubevirt.environment.value
-        )
-
-    def _vault(self) -> str:
-        return next(str(outputs["vault"]["name"]) for outputs in self.outputs if outputs.get("vault"))
+    def target(self) -> Target:
+        """The environment, as the stacks tell of it that were deployed so far."""
+        deployed = (read(outputs) for outputs in self.outputs if outputs)
+        return fleet_of(deployed).target(self.kubevirt.environment)
 
     def _devices(self) -> Mapping[str, Device]:
         """The hardware is as the stack files say: tests that are off, are off for want of the device."""

@@ -10,7 +10,6 @@ runs the jobs with `always()` as usual. A re-run of failed jobs uses the same me
 import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -23,7 +22,6 @@ from pathlib import Path
 from typing import Any
 
 from virtci.core.problems import Refusal
-from virtci.places import ROOT
 from virtci.rehearsal.pipeline.log import Entry, JobRun, Log
 from virtci.rehearsal.pipeline.workflows import ENVIRONMENTS, HOSTED, Call, Job, Result, Stub, Tree, read
 from virtci.rehearsal.programs import Missing, path_of, program
@@ -31,15 +29,6 @@ from virtci.rehearsal.programs import Missing, path_of, program
 ACTIONS = Path(__file__).with_name("actions")
 SELF_HOSTED = "self-hosted"
 TOKEN = "rehearsal-github-token"  # noqa: S105  opens nothing
-MAIN_GUARD = 'if __name__ == "__main__":\n'
-LINKED = f"""{MAIN_GUARD}\
-    # Engine and packages are links; the code of a job is that of its own checkout.
-    if "GITHUB_ENV" in os.environ:
-        with Path(os.environ["GITHUB_ENV"]).open("a") as file:
-            file.write(f"PYTHONPATH={{ROOT}}\\n")
-    sys.exit(0)
-"""
-"""What the set-up of a rehearsed checkout does before anything else."""
 LIMIT = 900
 """Seconds after which a run is ended, because it hangs."""
 INTERRUPTED = 130
@@ -106,24 +95,6 @@ def unavailable() -> str:
     """Why `act` cannot run here, or nothing."""
     found = program("act")
     return str(found) if isinstance(found, Missing) else ""
-
-
-def checkout_of_this_project(folder: Path) -> Path:
-    """A copy of this project as it stands, new files with it; its packages and its engine are links.
-
-    A set-up of the copy would put the copy into the linked packages, so it only says to jobs where their code is.
-    """
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    names = subprocess.run(listed, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split("\0")
-    for name in filter(None, names):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    for name in (".venv", ".engine"):
-        (folder / name).symlink_to(ROOT / name)
-    set_up = folder / "tools" / "engine" / "setup.py"
-    set_up.write_text(set_up.read_text().replace(MAIN_GUARD, LINKED))
-    return folder
 
 
 class Rehearsal:

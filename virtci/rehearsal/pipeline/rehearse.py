@@ -17,15 +17,9 @@ from typing import Any
 
 from virtci.core.environments import Environment
 from virtci.fleet.last_test import EnvironmentResult, read_results
-from virtci.rehearsal.pipeline.act import (
-    TOKEN,
-    Interrupt,
-    Origin,
-    Rehearsal,
-    Repository,
-    WorkflowRun,
-    checkout_of_this_project,
-)
+from virtci.outputs.contract import VARIABLE
+from virtci.rehearsal.pipeline.act import TOKEN, Interrupt, Origin, Rehearsal, Repository, WorkflowRun
+from virtci.rehearsal.pipeline.checkout import checkout_of_this_project
 from virtci.rehearsal.pipeline.log import Entry, JobRun
 from virtci.rehearsal.pipeline.registry import Images, Push, RegistryServer, serve_registry
 from virtci.rehearsal.pipeline.suite import Scenario
@@ -44,7 +38,8 @@ class Stage:
 
     `outputs` are those of the stacks `hub`, `dev` and `test`; `variables` those of each GitHub Environment; `environment` is what
     every job finds in its process environment; `logins` the file for `VIRTCI_CLOUDS` by the client id of a login, where jobs
-    see clouds as the identity that they logged in as; `project` is a checkout of this project, made where none is given.
+    see clouds as the identity that they logged in as; `project` is a checkout of this project, made where none is given;
+    `benchmark` the container disk of a benchmark, where one is wanted.
     """
 
     repository: str
@@ -54,6 +49,7 @@ class Stage:
     environment: Mapping[str, str] = field(default_factory=dict)
     logins: Mapping[str, Path] | None = None
     project: Path | None = None
+    benchmark: str = ""
 
 
 @dataclass(frozen=True)
@@ -161,7 +157,8 @@ def _origin(stage: Stage, registry: str, fork: str) -> Origin:
         variables={
             "KUBEVIRT_VERSION": VERSION,
             "KUBEVIRT_REGISTRY": f"{registry}/{stage.repository}",
-            "VIRTCI_OUTPUTS": json.dumps(list(stage.outputs)),
+            VARIABLE: json.dumps(list(stage.outputs)),
+            "BENCHMARK_DISK": stage.benchmark,
         },
         environments=stage.variables,
         run_id=17,

@@ -9,9 +9,10 @@ from virtci.fleet.cluster_api import ClusterApi
 MANAGER = "virt-operator"
 STAGES = Path(__file__).with_name("virtual_machine_stages.yaml").read_text()
 """For `virtci.rehearsal.kubernetes.server.Cluster.stages`."""
-_DEFINITION = Path(__file__).with_name("virtual_machines.yaml")
+_DEFINITIONS = Path(__file__).with_name("virtual_machines.yaml")
 
 
 def define_virtual_machines(api: ClusterApi) -> None:
-    """Makes the kind known to a cluster, as virt-operator does. Raises `ClusterError`."""
-    api.apply(yaml.safe_load(_DEFINITION.read_text()), MANAGER)
+    """Makes the kinds known to a cluster, as virt-operator does. Raises `ClusterError`."""
+    for definition in yaml.safe_load_all(_DEFINITIONS.read_text()):
+        api.apply(definition, MANAGER)
