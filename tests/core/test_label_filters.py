@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from tests.real_programs import run
-from virtci.core.environments import ROWS, Environment
+from virtci.core.environments import ROWS, Environment, test_focus
 from virtci.core.label_filters import exclusions, known_labels, label_filter, label_problems
 from virtci.core.tables import table
 
@@ -73,7 +73,7 @@ def selected(text: str, label_sets: Sequence[str]) -> list[str]:
 def test_ginkgo_selects_what_the_table_says(environment: Environment) -> None:
     rows = [(labels, expected) for name, labels, expected in table_rows() if name is environment]
 
-    answers = selected(label_filter(environment), [labels for labels, _ in rows])
+    answers = selected(label_filter(environment, test_focus(environment)), [labels for labels, _ in rows])
 
     assert len(rows) == 26
     assert dict(zip([labels for labels, _ in rows], answers, strict=True)) == {
@@ -86,7 +86,7 @@ def test_ginkgo_selects_what_the_table_says(environment: Environment) -> None:
 def test_ginkgo_leaves_out_every_excluded_label(environment: Environment) -> None:
     labels = [label for item in exclusions(environment) for label in item.labels]
 
-    answers = selected(label_filter(environment), [f"l1hv-new {label}" for label in labels])
+    answers = selected(label_filter(environment, test_focus(environment)), [f"l1hv-new {label}" for label in labels])
 
     assert set(answers) == {"false"}
 
@@ -147,7 +147,7 @@ def test_regular_expressions_and_label_sets_are_left_to_the_parser() -> None:
 def test_filter_of_an_environment_has_no_problem_and_no_character_that_a_shell_would_change(
     environment: Environment,
 ) -> None:
-    text = label_filter(environment)
+    text = label_filter(environment, test_focus(environment))
 
     assert label_problems(text) == []
     assert re.fullmatch(r"[\w !&|(),-]+", text)

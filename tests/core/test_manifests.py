@@ -37,8 +37,10 @@ def variable(found: list[dict[str, Any]], name: str) -> dict[str, Any]:
 
 def problems(found: list[dict[str, Any]]) -> list[tuple[str, object]]:
     """Key and value of every problem."""
-    kwargs = {"registry": RELEASE.registry, "version": RELEASE.version, "images": RELEASE.images}
-    return [(item.key, item.value) for item in release_problems(found, namespace="kubevirt", **kwargs)]  # type: ignore[arg-type]
+    seen = release_problems(
+        found, namespace="kubevirt", registry=RELEASE.registry, version=RELEASE.version, images=RELEASE.images
+    )
+    return [(item.key, item.value) for item in seen]
 
 
 def test_the_objects_come_in_the_order_in_which_they_need_each_other() -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from virtci.core.networks import AKS_DNS_ADDRESS, AKS_SERVICE_RANGE, RESERVED, range_faults, usable_addresses
+from virtci.core.networks import AKS_DNS_ADDRESS, AKS_SERVICE_RANGE, RESERVED, last_free, range_faults, usable_addresses
 
 SPACE = IPv4Network("10.60.0.0/26")
 AROUND = 2**6 * 4
@@ -89,3 +89,14 @@ def test_cluster_dns_answers_from_the_range_of_the_services() -> None:
 def test_reserved_ranges_do_not_overlap_each_other() -> None:
     ranges = list(RESERVED.values())
     assert not any(first.overlaps(second) for first in ranges for second in ranges if first is not second)
+
+
+@settings(max_examples=150)
+@given(taken=st.lists(networks(), max_size=5), prefix=st.integers(26, 30))
+def test_the_last_free_range_is_the_highest_that_fits(taken: list[IPv4Network], prefix: int) -> None:
+    fitting = [item for item in SPACE.subnets(new_prefix=prefix) if not any(item.overlaps(other) for other in taken)]
+    assert last_free(SPACE, taken, prefix) == (fitting[-1] if fitting else None)
+
+
+def test_nothing_larger_than_the_space_is_free_in_it() -> None:
+    assert last_free(SPACE, [], 25) is None

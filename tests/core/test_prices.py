@@ -130,4 +130,5 @@ def test_month_of_the_table_has_730_hours_and_no_class_runs_longer() -> None:
     assert hours_per_month() == 730
     assert SCHEDULES.keys() == set(Lifetime)
     assert all(0 < schedule.expected_hours <= 730 for schedule in SCHEDULES.values())
-    assert all(schedule.daily_shutdown == (schedule.expected_hours < 730) for schedule in SCHEDULES.values())
+    shut_down = {lifetime for lifetime, schedule in SCHEDULES.items() if schedule.daily_shutdown}
+    assert shut_down == {Lifetime.WORKING_HOURS, Lifetime.ON_DEMAND}, "a run-scoped machine has a deadline instead"

@@ -49,6 +49,7 @@ def committed_sizes(path: Path) -> Iterator[tuple[str, str]]:
     def walk(value: Any) -> Iterator[str]:
         if isinstance(value, dict):
             yield from (str(item) for key, item in value.items() if key == "size")
+            yield from map(str, value.get("sizes", ()))
             for item in value.values():
                 yield from walk(item)
 
@@ -63,10 +64,10 @@ def roles_in_components() -> set[str]:
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("_built_in", "role_definition_id")):
                 found |= {text for argument in node.args for text in texts(argument)}
-            if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) in (
-                "role",
-                "administrator",
-                "DELEGATED_ROLES",
+            if (
+                isinstance(node, ast.Assign)
+                and not isinstance(node.value, ast.Call)
+                and ast.unparse(node.targets[0]) in ("role", "administrator", "DELEGATED_ROLES")
             ):
                 found |= set(texts(node.value))
     return found

@@ -14,7 +14,8 @@ from virtci.settings.models import Settings
 ROOT = Path(__file__).resolve().parents[2]
 AZURE = ("hub", "dev", "test")
 CLUSTERS = ("dev-kubevirt", "test-mshv-kubevirt", "test-kvm-kubevirt", "test-emulation-kubevirt")
-STACKS = AZURE + CLUSTERS
+RUNNERS = ("kontain",)
+STACKS = AZURE + CLUSTERS + RUNNERS
 ABSENT = object()
 """Stands for a key that is taken out."""
 
@@ -62,6 +63,9 @@ def real_values(stack: str) -> dict[str, Any]:
     if "kubevirt" in content:
         image = f"ghcr.io/octo-lab/image@sha256:{CHECKSUM}"
         content["kubevirt"] |= {"release": "release", "probeImage": image, "prometheusImage": image}
+    if "runners" in content:
+        content["runners"]["agent"]["sha256"] = CHECKSUM
+        content["runners"]["aws"]["account"] = "123456789012"
     for environment in content.get("environments", {}).values():
         environment["protection"]["reviewers"] = ["octo-cat"]
         if "machine" in environment:

@@ -72,7 +72,7 @@ FAULTS = [
     Fault("dev", {f"{DEV}.protection.branches": ABSENT}, f"{DEV}.protection.branches", ("the key is required",)),
     Fault("test", {f"{KVM}.cluster.kubernetesVersion": ABSENT}, f"{KVM}.cluster.kubernetesVersion", ("the key is required",)),
     Fault("dev", {"hubStack": ABSENT}, "hubStack", ("stack of the hub", "no subnet", "organization/virt-ci/hub")),
-    Fault("hub", {"hub": ABSENT}, "hub", ("a hub, environments or kubevirt", "nothing to deploy")),
+    Fault("hub", {"hub": ABSENT}, "hub", ("a hub, environments, kubevirt or runners", "nothing to deploy")),
     # values of the wrong type
     Fault("hub", {"quota.cores": "many"}, "quota.cores", ("a whole number", "digits")),
     Fault("hub", {"quota.cores": 16.5}, "quota.cores", ("a whole number",)),

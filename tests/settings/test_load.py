@@ -15,7 +15,8 @@ from tests.settings.stackfile import ABSENT, AZURE, CLUSTERS, ROOT, STACKS, chan
 from virtci.core.environments import Environment, Gate
 from virtci.core.problems import ProblemsError
 from virtci.settings.load import from_file, from_pulumi, is_rehearsal, load, own_keys
-from virtci.settings.models import Settings, UnreadableError
+from virtci.settings.models import Settings
+from virtci.settings.section import UnreadableError
 
 GUID = "12345678-0000-4000-8000-0000000000a1"
 
@@ -248,7 +249,7 @@ def test_asking_for_a_value_that_cannot_be_read_is_an_error() -> None:
     with pytest.raises(UnreadableError, match="region"):
         _ = partial.region
     with pytest.raises(AttributeError):
-        _ = partial.regoin  # type: ignore[attr-defined]
+        _ = partial.regoin  # type: ignore[attr-defined]  # no field has this name
 
 
 def test_problems_of_single_values_come_in_the_order_of_their_keys() -> None:
@@ -268,6 +269,9 @@ PLACEHOLDERS = {
     },
     "dev-kubevirt": {
         "subscription", "tenant", "repository", "kubevirt.release", "kubevirt.probeImage", "kubevirt.prometheusImage",
+    },
+    "kontain": {
+        "subscription", "tenant", "repository", "budget.contacts[0]", "runners.agent.sha256", "runners.aws.account",
     },
 }  # fmt: skip
 

@@ -7,6 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from enum import Enum
 from pathlib import Path
 from types import NoneType
@@ -16,12 +17,15 @@ import yaml
 from pydantic.fields import FieldInfo
 
 from virtci.settings.load import PROJECT
-from virtci.settings.models import Section, Settings
+from virtci.settings.models import Settings
+from virtci.settings.section import Section
 from virtci.settings.types import Form
 
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "docs" / "configuration.md"
-STACKS = ("hub", "dev", "test", "dev-kubevirt")
+STACKS = ("hub", "dev", "test", "dev-kubevirt", "kontain")
+WRITTEN = {"runner": "`virtci runners start`"}
+"""Sections that no committed stack file has, and what writes them."""
 ANY = "NAME"
 INTRODUCTION = """\
 # Configuration
@@ -30,11 +34,11 @@ Written by `python -m tools.docs.configuration` from `virtci/settings/models.py`
 
 A stack is described by `Pulumi.<stack>.yaml`. Its keys stand below `config`, with the namespace `virt-ci:`, in
 camelCase. A section that is left out is a system that is not there; `hub` and `environments` can stand in one stack or
-in several.
+in several, `runners` stands alone.
 
 - `virtci check` reads the stack files and reports every problem at once, before an engine starts or a cloud is called.
 - Values that look like numbers but are texts (`kubernetesVersion`, `shutdownTime`, `surge`, a date) stand in quotes.
-- Subscription, tenant, repositories, images, reviewers and contacts of the committed files are placeholders of the
+- Subscription, tenant, AWS account, repositories, images, reviewers and contacts of the committed files are placeholders of the
   rehearsal. Outside a rehearsal they are refused by name: set your own with `pulumi config set --path`.
 - No key holds a secret. Secrets are made by the deployment and live in the vault.
 """
@@ -60,7 +64,9 @@ def forms(annotation: Any) -> str:
         return "section"
     if issubclass(kind, Enum):
         return "one of " + ", ".join(f"`{item.value}`" for item in kind)
-    words = {bool: "true or false", int: "whole number", str: "text"}[kind]
+    words = {bool: "true or false", int: "whole number", str: "text", datetime: "moment, as in `2026-01-31T12:00:00Z`"}[
+        kind
+    ]
     return words + _bounds(notes, "ge", "le")
 
 
@@ -114,6 +120,8 @@ def _example(model: type[Section], paths: Sequence[str]) -> str:
                 shown = {step: shown}
             text = yaml.dump(shown, Dumper=_ShortLists, sort_keys=False, width=1000)
             return f"From `{name}`:\n\n```yaml\n{text}```\n"
+    if writer := WRITTEN.get(paths[0]):
+        return f"No committed stack file has it; {writer} writes it.\n"
     message = f"no committed stack file has an example of {' or '.join(paths)}"
     raise LookupError(message)
 

@@ -15,3 +15,6 @@ TESTS_ACCOUNT = "tests"
 """Service account of the tests."""
 DEPLOYER_ACCOUNT = "deployer"
 """Service account behind the kubeconfig in the vault."""
+PROMETHEUS, PROMETHEUS_PORT = "prometheus", 9090
+"""Service in front of Prometheus, and ConfigMap with its files."""
+PROMETHEUS_FILE = "prometheus.yml"

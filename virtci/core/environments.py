@@ -99,4 +99,4 @@ def test_focus(environment: Environment) -> str:
     return f"({focus} && {SINGLE_NODE})" if row.compute == "machine" else focus
 
 
-test_focus.__test__ = False  # type: ignore[attr-defined]
+test_focus.__test__ = False  # type: ignore[attr-defined]  # pytest asks for it, by the name

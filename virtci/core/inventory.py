@@ -9,23 +9,47 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from virtci.core.lifetimes import Lifetime
-from virtci.core.prices import Cost, compute_cost, disk_cost, fixed_cost
+from virtci.core.lifetimes import SCHEDULES, Lifetime
+from virtci.core.prices import Cost, compute_cost, disk_cost, fixed_cost, hours_per_month
 from virtci.core.problems import Refusal
-from virtci.core.quota import Demand, machine_demand, pool_demand
+from virtci.core.quota import REGIONAL, Demand, machine_demand, pool_demand
+from virtci.core.runners.clouds import UNIT_VCPUS, Cloud
+from virtci.core.runners.sizes import hourly_usd
+from virtci.core.runners.substrate import region_of_slot
 
 UNKNOWN = object()
 """Stands for a value that is known only after the deployment."""
 
+GROUP = "azure-native:resources:ResourceGroup"
 MACHINE = "azure-native:compute:VirtualMachine"
 CLUSTER = "azure-native:containerservice:ManagedCluster"
 POOL = "azure-native:containerservice:AgentPool"
 NAT_GATEWAY = "azure-native:network:NatGateway"
 PUBLIC_ADDRESS = "azure-native:network:PublicIPAddress"
 COMPUTE_KINDS = (MACHINE, CLUSTER, POOL)
+INSTANCE = "aws:ec2/instance:Instance"
+PROFILE = "aws:iam/instanceProfile:InstanceProfile"
+AWS_NAT_GATEWAY = "aws:ec2/natGateway:NatGateway"
+AWS_ADDRESS = "aws:ec2/eip:Eip"
+AWS_ENDPOINT = "aws:ec2/vpcEndpoint:VpcEndpoint"
 FREE = {
+    "aws:ec2/internetGateway:InternetGateway",
+    "aws:ec2/launchTemplate:LaunchTemplate",
+    "aws:ec2/routeTable:RouteTable",
+    "aws:ec2/routeTableAssociation:RouteTableAssociation",
+    "aws:ec2/securityGroup:SecurityGroup",
+    "aws:ec2/subnet:Subnet",
+    "aws:ec2/vpc:Vpc",
+    PROFILE,
+    "aws:iam/openIdConnectProvider:OpenIdConnectProvider",
+    "aws:iam/role:Role",
+    "aws:iam/rolePolicy:RolePolicy",
+    "aws:scheduler/schedule:Schedule",
+    "aws:scheduler/scheduleGroup:ScheduleGroup",
     "azure-native:authorization:RoleAssignment",
     "azure-native:authorization:RoleDefinition",
+    "azure-native:compute:Gallery",
+    "azure-native:compute:GalleryImage",
     "azure-native:consumption:Budget",
     "azure-native:devtestlab:GlobalSchedule",
     "azure-native:managedidentity:FederatedIdentityCredential",
@@ -35,13 +59,19 @@ FREE = {
     "azure-native:network:NetworkSecurityGroup",
     "azure-native:network:Subnet",
     "azure-native:network:VirtualNetwork",
-    "azure-native:resources:ResourceGroup",
+    GROUP,
+    "azure-native:storage:BlobContainer",
+    "azure-native:storage:BlobServiceProperties",
+    "azure-native:storage:ManagementPolicy",
 }
 FREE_PACKAGES = ("github:", "kubernetes:", "pulumi:", "tls:")
+SLOT_NAMES = {GROUP: "resourceGroupName", PROFILE: "name"}
+"""The types of which a slot has one, and the property with the slot's name."""
 USAGE_BILLED = {
     "azure-native:keyvault:Vault": "by operation",
     "azure-native:keyvault:Secret": "by operation",
     "azure-native:operationalinsights:Workspace": "by GB taken in",
+    "azure-native:storage:StorageAccount": "by GB kept and by operation",
 }
 
 
@@ -106,6 +136,15 @@ def demands_of(resource: Resource, everything: Sequence[Resource]) -> Iterator[D
         yield _pool_demand(resource, "", resource.properties, _region_of_pool(resource, everything))
 
 
+def slot_demands(resources: Iterable[Resource]) -> Iterator[Demand]:
+    """What the machines of all declared slots need at once, of the region's total: a unit each, whatever their sizes."""
+    for resource in resources:
+        named = SLOT_NAMES.get(resource.kind)
+        region = region_of_slot(str(resource.properties.get(named))) if named else None
+        if region:
+            yield Demand(resource.name, region, REGIONAL, UNIT_VCPUS)
+
+
 def bill(resources: Iterable[Resource]) -> Bill:
     """The monthly cost of every resource; what has no price is listed, never taken for free."""
     everything = list(resources)
@@ -143,6 +182,24 @@ def _machine_costs(resource: Resource, _: list[Resource]) -> list[Cost]:
     ]
 
 
+def _instance_costs(resource: Resource, _: list[Resource]) -> list[Cost]:
+    lifetime = lifetime_of(resource) or Lifetime.ALWAYS_ON
+    region, kind = str(_known(resource, "region")), str(_known(resource, "instanceType"))
+    hourly = hourly_usd(Cloud.EC2, region, kind)
+    hours = SCHEDULES[lifetime].expected_hours
+    disk = _number(resource, _section(resource, resource.properties, "rootBlockDevice"), "volumeSize", 8)
+    return [
+        Cost(resource.name, lifetime, hourly * hours_per_month(), hourly * hours),
+        fixed_cost(f"{resource.name} disk", "aws_gp3_per_gib", lifetime, disk),
+    ]
+
+
+def _endpoint_costs(resource: Resource, _: list[Resource]) -> list[Cost]:
+    if resource.properties.get("vpcEndpointType") != "Gateway":
+        raise UndeterminedError(resource, "vpcEndpointType", "is not Gateway, the only one without a price")
+    return []
+
+
 def _cluster_costs(resource: Resource, everything: list[Resource]) -> list[Cost]:
     private = _section(resource, resource.properties, "apiServerAccessProfile").get("enablePrivateCluster")
     costs = [fixed_cost(f"{resource.name} private endpoint", "private_endpoint")] if private else []
@@ -178,6 +235,10 @@ PRICED: dict[str, Callable[[Resource, list[Resource]], list[Cost]]] = {
     POOL: _agent_pool_costs,
     NAT_GATEWAY: lambda resource, _: [fixed_cost(resource.name, "nat_gateway")],
     PUBLIC_ADDRESS: lambda resource, _: [fixed_cost(resource.name, "public_ip_standard_static")],
+    INSTANCE: _instance_costs,
+    AWS_NAT_GATEWAY: lambda resource, _: [fixed_cost(resource.name, "aws_nat_gateway")],
+    AWS_ADDRESS: lambda resource, _: [fixed_cost(resource.name, "aws_public_address")],
+    AWS_ENDPOINT: _endpoint_costs,
 }
 
 

@@ -11,6 +11,7 @@ class Lifetime(StrEnum):
     ALWAYS_ON = "always-on"
     WORKING_HOURS = "working-hours"
     ON_DEMAND = "on-demand"
+    RUN_SCOPED = "run-scoped"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,7 @@ SCHEDULES = {
         260, True, "runs on working days, 12 h of 21.7 a month; deallocated every evening"
     ),
     Lifetime.ON_DEMAND: Schedule(90, True, "woken for a run and parked after it; about 4 h of a working day"),
+    Lifetime.RUN_SCOPED: Schedule(1, False, "made for one workflow run and gone after it; its deadline is a tag"),
 }
 """The expected hours are planning values of this project; the ceiling of every class is all 730 hours."""
 

@@ -14,7 +14,8 @@ from virtci.core.problems import Refusal
 Kind = Literal[
     "resource_group", "virtual_machine", "network_interface", "network_security_group", "virtual_network", "subnet",
     "public_ip", "nat_gateway", "key_vault", "secret", "workspace", "managed_cluster", "agent_pool", "identity",
-    "federated_credential", "budget", "disk", "role", "github_environment", "github_variable",
+    "federated_credential", "budget", "disk", "snapshot", "role", "storage_account", "blob_container", "gallery",
+    "gallery_image", "github_environment", "github_variable",
 ]  # fmt: skip
 
 
@@ -41,6 +42,11 @@ RULES: dict[Kind, NameRule] = {
     "public_ip": NameRule(1, 80, _NETWORK, _NETWORK_WORDS),
     "nat_gateway": NameRule(1, 80, _NETWORK, _NETWORK_WORDS),
     "disk": NameRule(1, 80, r"[A-Za-z0-9_][A-Za-z0-9_.-]*", "letters, digits, `_`, `.`, `-`"),
+    "snapshot": NameRule(1, 80, r"[A-Za-z0-9_][A-Za-z0-9_.-]*", "letters, digits, `_`, `.`, `-`"),
+    "storage_account": NameRule(3, 24, r"[a-z0-9]+", "lower case letters and digits; unique in all of Azure"),
+    "blob_container": NameRule(3, 63, r"[a-z0-9](?!.*--)[a-z0-9-]*[a-z0-9]", "lower case letters, digits, single `-`; starts and ends with a letter or digit"),
+    "gallery": NameRule(1, 80, r"[A-Za-z0-9]([A-Za-z0-9_.]*[A-Za-z0-9])?", "letters, digits, `_`, `.`; starts and ends with a letter or digit"),
+    "gallery_image": NameRule(1, 80, r"[A-Za-z0-9]([A-Za-z0-9_.-]*[A-Za-z0-9])?", "letters, digits, `_`, `.`, `-`; starts and ends with a letter or digit"),
     "key_vault": NameRule(3, 24, r"[A-Za-z](?!.*--)[A-Za-z0-9-]*[A-Za-z0-9]", "letters, digits, single `-`; starts with a letter, ends with a letter or digit; unique in all of Azure"),
     "secret": NameRule(1, 127, r"[A-Za-z0-9-]+", "letters, digits, `-`"),
     "workspace": NameRule(4, 63, r"[A-Za-z0-9][A-Za-z0-9-]*[A-Za-z0-9]", "letters, digits, `-`; starts and ends with a letter or digit"),

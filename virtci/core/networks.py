@@ -3,7 +3,7 @@
 Reserved ranges are those that clusters use inside: k3s (k3s-io/docs, docs/cli/server.md) and the AKS overlay.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
 from itertools import combinations
@@ -38,6 +38,21 @@ class RangeFault:
 def usable_addresses(network: IPv4Network) -> int:
     """How many machines fit; Azure keeps the first four addresses and the last."""
     return max(0, network.num_addresses - AZURE_RESERVED_ADDRESSES)
+
+
+def last_free(space: IPv4Network, taken: Iterable[IPv4Network], prefix: int) -> IPv4Network | None:
+    """The highest range of a size in an address space that overlaps none of those that are taken; nothing when there is none."""
+    used = list(taken)
+    candidate = IPv4Network((int(space.broadcast_address), prefix), strict=False)
+    while candidate.subnet_of(space):
+        overlapping = [network for network in used if network.overlaps(candidate)]
+        if not overlapping:
+            return candidate
+        below = min(int(network.network_address) for network in (*overlapping, candidate)) - 1
+        if below < int(space.network_address):
+            return None
+        candidate = IPv4Network((below, prefix), strict=False)
+    return None
 
 
 def range_faults(space: IPv4Network, subnets: Mapping[str, IPv4Network]) -> list[RangeFault]:

@@ -11,6 +11,7 @@ from virtci.core.tables import table
 FixedPrice = Literal[
     "nat_gateway", "public_ip_standard_static", "aks_standard_tier", "private_endpoint",
     "premium_ssd_p4", "premium_ssd_p6", "premium_ssd_p10", "premium_ssd_p15", "premium_ssd_p20",
+    "aws_nat_gateway", "aws_public_address", "aws_gp3_per_gib",
 ]  # fmt: skip
 DISK_TIERS: tuple[tuple[int, FixedPrice], ...] = (
     (32, "premium_ssd_p4"),

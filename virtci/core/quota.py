@@ -16,7 +16,7 @@ REGIONAL = "cores"
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """The vCPU that one resource can need at once."""
+    """The vCPU that one resource can need at once; of the region's total alone where the family is `REGIONAL`."""
 
     what: str
     region: str
@@ -81,7 +81,8 @@ def held_against(demands: Iterable[Demand], limits: Mapping[str, int], reserve: 
     for demand in demands:
         key = demand.family.lower()
         spelling.setdefault(key, demand.family)
-        families[demand.region, key] += demand.vcpus
+        if demand.family != REGIONAL:
+            families[demand.region, key] += demand.vcpus
         totals[demand.region] += demand.vcpus
     lines = [
         QuotaLine(region, spelling[family], needed, reserve, known.get(family))

@@ -6,7 +6,6 @@ the checks of the other environments.
 
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from typing import Any
 
 from virtci.core import sizes
 from virtci.core.environments import ROWS, Environment, Gate
@@ -14,7 +13,6 @@ from virtci.core.hypervisors import require_fit
 from virtci.core.lifetimes import COMPUTE, Lifetime
 from virtci.core.names import kubeconfig_secret, ssh_key_secret
 from virtci.core.networks import range_faults, usable_addresses
-from virtci.core.placeholders import is_placeholder
 from virtci.core.problems import Problem, Refusal, nearest
 from virtci.core.quota import REGIONAL, Demand, QuotaLine, held_against, machine_demand, pool_demand
 from virtci.settings.models import (
@@ -25,34 +23,32 @@ from virtci.settings.models import (
     KubeVirt,
     Machine,
     Quota,
-    UnreadableError,
 )
+from virtci.settings.runner_checks import RUNNER_CHECKS
+from virtci.settings.section import Parts, UnreadableError
 
-Parts = dict[str, Any]
-"""The sections of a stack file as far as they can be read; others are absent here."""
-
+SECTIONS = ("hub", "environments", "kubevirt", "runners", "runner")
+"""Those that declare something."""
 Check = Callable[[Parts], Iterator[Problem]]
 EnvironmentCheck = Callable[[Parts, Environment, EnvironmentSettings], Iterator[Problem]]
 
 
-def broken_rules(parts: Parts, rehearsal: bool) -> Iterator[Problem]:
+def broken_rules(parts: Parts) -> Iterator[Problem]:
     """Every rule that is broken, as far as the parts can be read."""
     for check in CHECKS:
         yield from _seen(check(parts))
     for name, environment in _environments(parts):
         for environment_check in ENVIRONMENT_CHECKS:
             yield from _seen(environment_check(parts, name, environment))
-    if not rehearsal:
-        yield from no_placeholders(parts)
 
 
 def sections_present(parts: Parts) -> Iterator[Problem]:
     """A stack declares something, and environments know their hub."""
     environments = parts.get("environments", {})
-    if not environments and not any(parts.get(section, True) for section in ("hub", "environments", "kubevirt")):
+    if not any(parts.get(section, True) for section in SECTIONS):
         yield Problem(
-            "hub", None, "a stack declares a hub, environments or kubevirt",
-            "there is nothing to deploy", "add one of the sections `hub`, `environments`, `kubevirt` to the stack file",
+            "hub", None, "a stack declares a hub, environments, kubevirt or runners",
+            "there is nothing to deploy", f"add one of the sections {', '.join(f'`{name}`' for name in SECTIONS)} to the stack file",
         )  # fmt: skip
     if environments and parts.get("hubStack") == "":
         yield Problem(
@@ -285,17 +281,6 @@ def one_owner(parts: Parts) -> Iterator[Problem]:
         )  # fmt: skip
 
 
-def no_placeholders(parts: Parts) -> Iterator[Problem]:
-    """Outside a rehearsal, no value is one of the committed rehearsal values."""
-    for key, value in _inputs_without_default(parts):
-        if is_placeholder(value):
-            yield Problem(
-                key, value, "a real deployment uses real values; this is a rehearsal's placeholder",
-                "the deployment would address something that belongs to nobody",
-                f"set your own: `pulumi config set --path 'virt-ci:{key}' …`",
-            )  # fmt: skip
-
-
 CHECKS: tuple[Check, ...] = (
     sections_present,
     shares_are_declared,
@@ -307,6 +292,7 @@ CHECKS: tuple[Check, ...] = (
     quota_suffices,
     own_resource_groups,
     one_owner,
+    *RUNNER_CHECKS,
 )
 ENVIRONMENT_CHECKS: tuple[EnvironmentCheck, ...] = (
     gate_follows_row,
@@ -376,59 +362,6 @@ def _hypervisor_size(environment: EnvironmentSettings) -> tuple[str, str] | None
     if environment.cluster:
         return "cluster.workerPool.size", environment.cluster.worker_pool.size
     return None
-
-
-def _inputs_without_default(parts: Parts) -> Iterator[tuple[str, str]]:
-    """What only the owner of a deployment can know."""
-    for key in ("subscription", "tenant", "repository"):
-        if key in parts:
-            yield key, parts[key]
-    hub: Hub | None = parts.get("hub")
-    if hub:
-        with suppress(UnreadableError):
-            yield "hub.infrastructureRepository", hub.infrastructure_repository
-        with suppress(UnreadableError):
-            yield "hub.runners.agent.sha256", hub.runners.agent.sha256
-        with suppress(UnreadableError):
-            yield from _indexed("hub.protection.reviewers", hub.protection.reviewers)
-    if parts.get("budget"):
-        with suppress(UnreadableError):
-            yield from _indexed("budget.contacts", parts["budget"].contacts)
-    yield from _images(parts)
-    for name, environment in _environments(parts):
-        with suppress(UnreadableError):
-            if environment.machine:
-                yield f"environments.{name}.machine.image", environment.machine.image
-        with suppress(UnreadableError):
-            if environment.machine:
-                yield f"environments.{name}.machine.k3s.binarySha256", environment.machine.k3s.binary_sha256
-        with suppress(UnreadableError):
-            if environment.machine:
-                yield (
-                    f"environments.{name}.machine.k3s.installScriptSha256",
-                    environment.machine.k3s.install_script_sha256,
-                )
-        with suppress(UnreadableError):
-            yield from _indexed(f"environments.{name}.protection.reviewers", environment.protection.reviewers)
-
-
-def _images(parts: Parts) -> Iterator[tuple[str, str]]:
-    """The inputs of a cluster's contents."""
-    kubevirt: KubeVirt | None = parts.get("kubevirt")
-    if not kubevirt:
-        return
-    with suppress(UnreadableError):
-        yield "kubevirt.release", kubevirt.release
-    with suppress(UnreadableError):
-        yield "kubevirt.probeImage", kubevirt.probe_image
-    with suppress(UnreadableError):
-        if kubevirt.prometheus_image:
-            yield "kubevirt.prometheusImage", kubevirt.prometheus_image
-
-
-def _indexed(key: str, values: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    for index, value in enumerate(values):
-        yield f"{key}[{index}]", value
 
 
 def _problem(key: str, value: object, refusal: Refusal) -> Problem:

@@ -12,7 +12,9 @@ from pydantic_core import ErrorDetails
 
 from virtci.core.problems import Problem, ProblemsError, Refusal, nearest
 from virtci.settings.checks import broken_rules
-from virtci.settings.models import Section, Settings
+from virtci.settings.models import Settings
+from virtci.settings.placeholders import no_placeholders
+from virtci.settings.section import Section
 
 PROJECT = "virt-ci"
 ABSENT: tuple[Any, ...] = ({}, None)
@@ -79,7 +81,9 @@ def own_keys(raw: Mapping[str, Any]) -> dict[str, Any]:
 def load(raw: Mapping[str, Any], subject: str, rehearsal: bool) -> Settings:
     """Settings from plain values. Raises `ProblemsError` with every problem that can be seen."""
     parts, problems = _parts(raw)
-    problems.extend(broken_rules(parts, rehearsal))
+    problems.extend(broken_rules(parts))
+    if not rehearsal:
+        problems.extend(no_placeholders(parts))
     if problems:
         raise ProblemsError(subject, problems)
     return Settings.model_construct(**{_field(key): value for key, value in parts.items()})
@@ -103,7 +107,8 @@ def _parts(raw: Mapping[str, Any]) -> tuple[dict[str, Any], list[Problem]]:
         try:
             parts[key] = _validated(annotated, raw[key])
         except ValidationError as error:
-            problems.extend(_translated(key, details) for details in error.errors())
+            found = error.errors()
+            problems.extend(_translated(key, details) for details in found if not _is_echo(details, found))
             readable = _readable(annotated, raw[key])
             if readable is not UNREADABLE:
                 parts[key] = readable
@@ -143,6 +148,13 @@ def _partial(section: type[Section], raw: Mapping[str, Any]) -> Section:
         if value is UNREADABLE:
             del partial.__dict__[name]
     return partial
+
+
+def _is_echo(details: ErrorDetails, found: list[ErrorDetails]) -> bool:
+    """Whether an error only follows from those inside it: a list of nothing but wrong entries is too short as well."""
+    place = details["loc"]
+    inside = (other["loc"][: len(place)] == place for other in found if len(other["loc"]) > len(place))
+    return details["type"] == "too_short" and any(inside)
 
 
 def _translated(section: str, details: ErrorDetails) -> Problem:

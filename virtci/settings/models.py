@@ -3,16 +3,14 @@
 A section that is absent is a system that is not there. Keys are written in camelCase, as in Pulumi's own files.
 """
 
-from typing import TYPE_CHECKING, Any
-
-from pydantic import BaseModel, ConfigDict, Field
-from pydantic.alias_generators import to_camel
+from pydantic import Field
 
 from virtci.core.environments import Environment
 from virtci.core.lifetimes import Lifetime
 from virtci.core.readiness import WhenNotReady
+from virtci.settings.runners import RunnerFleet, RunnerMachine
+from virtci.settings.section import Agent, Section
 from virtci.settings.types import (
-    AgentVersion,
     BranchPattern,
     Cidr,
     ClockTime,
@@ -44,24 +42,6 @@ from virtci.settings.types import (
 )
 
 RUNNERS_SUBNET = "runners"
-
-
-class UnreadableError(Exception):
-    """Asked for a value that has a fault of its own; no rule that needs it can be checked."""
-
-
-class Section(BaseModel):
-    """A part of a stack file: immutable, and closed against keys that it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", alias_generator=to_camel, str_strip_whitespace=True)
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            """A field is absent only while a file with faults is read (`virtci.settings.load`)."""
-            if name in type(self).model_fields:
-                raise UnreadableError(name)
-            return super().__getattr__(name)
 
 
 class Quota(Section):
@@ -110,13 +90,6 @@ class KeyVaultSettings(Section):
 
     name: KeyVaultName = Field(description="Name of the vault; unique in all of Azure.")
     soft_delete_days: int = Field(default=90, ge=7, le=90, description="Days that deleted secrets can be recovered.")
-
-
-class Agent(Section):
-    """The release of GitHub's runner agent that runners install."""
-
-    version: AgentVersion = Field(description="Version; GitHub takes no older one than its minimum.")
-    sha256: Sha256 = Field(description="Published checksum of the archive for linux-x64.")
 
 
 class Runners(Section):
@@ -256,3 +229,9 @@ class Settings(Section):
         default={}, description="Test environments by name; absent: not in this stack."
     )
     kubevirt: KubeVirt | None = Field(default=None, description="KubeVirt in a cluster; absent: not in this stack.")
+    runners: RunnerFleet | None = Field(
+        default=None, description="What on-demand runners stand on; absent: not in this stack."
+    )
+    runner: RunnerMachine | None = Field(
+        default=None, description="One on-demand runner; `virtci runners start` writes it. Absent: not in this stack."
+    )

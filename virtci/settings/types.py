@@ -120,7 +120,8 @@ def _digest(value: str) -> str:
     return value
 
 
-def _image_by_digest(value: str) -> str:
+def image_by_digest(value: str) -> str:
+    """An image as it was given. Raises `Refusal` for one without its digest."""
     if not IMAGE_BY_DIGEST.fullmatch(value):
         raise Refusal(
             "an image with its digest: registry/name@sha256:…",
@@ -179,7 +180,7 @@ MarketplaceImage = Annotated[str, AfterValidator(_marketplace_image), Form("`pub
 StackReferenceName = Annotated[str, AfterValidator(_stack_reference), Form("`organization/project/stack`")]
 Sha256 = Annotated[str, AfterValidator(_sha256), Form("SHA-256, hexadecimal")]
 Digest = Annotated[str, AfterValidator(_digest), Form("`sha256:…`")]
-ImageByDigest = Annotated[str, AfterValidator(_image_by_digest), Form("`registry/name@sha256:…`")]
+ImageByDigest = Annotated[str, AfterValidator(image_by_digest), Form("`registry/name@sha256:…`")]
 K3sVersion = Annotated[str, AfterValidator(_k3s_version), Form("release of k3s")]
 AgentVersion = Annotated[str, AfterValidator(_agent_version), Form("version, in quotes")]
 GateChoice = Annotated[Gate, BeforeValidator(_gate)]
@@ -189,6 +190,8 @@ NetworkName = Annotated[str, *_name("virtual_network")]
 KeyVaultName = Annotated[str, *_name("key_vault")]
 ClusterName = Annotated[str, *_name("managed_cluster")]
 PoolName = Annotated[str, *_name("agent_pool")]
+StorageAccountName = Annotated[str, *_name("storage_account")]
+GalleryName = Annotated[str, *_name("gallery")]
 WorkspaceName = Annotated[str, *_name("workspace")]
 TagWord = Annotated[
     str, Field(pattern=r"^[a-z0-9][a-z0-9.@-]*$", max_length=256), Form("lower case letters, digits, `.`, `@`, `-`")
