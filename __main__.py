@@ -42,6 +42,16 @@ def declared(settings: Settings, stack: str) -> dict[str, Any]:
 
         collector.settle()
         outputs |= declare_contents(settings.kubevirt)
+    if settings.runners:
+        from components.runner_fleet import declare_runners
+
+        collector.settle()
+        outputs |= declare_runners(settings, settings.runners, stack)
+    if settings.runner:
+        from components.runner_machine import declare_machine
+
+        collector.settle()
+        outputs |= declare_machine(settings, settings.runner, stack)
     return outputs
 
 

@@ -18,8 +18,8 @@ class BudgetArgs(TypedDict):
     budget_name: str
     """Name in Azure. Must not be an Output."""
     subscription_id: pulumi.Input[str]
-    stack_tag: str
-    """Value of the tag `stack` whose resources count."""
+    tag: tuple[str, str]
+    """Name and value of the tag whose resources count."""
     monthly_usd: int
     start: str
     """First day of the month from which it counts, YYYY-MM-01."""
@@ -27,9 +27,9 @@ class BudgetArgs(TypedDict):
 
 
 class Budget(Component):
-    """A monthly budget for everything that carries a stack's tag, with alerts by mail.
+    """A monthly budget for everything that carries a tag, with alerts by mail.
 
-    Resources: one `Budget` on the subscription, filtered by tag, so that it covers every resource group of the stack.
+    Resources: one `Budget` on the subscription, filtered by tag, so that it covers every resource group.
 
     Refuses: nothing is stopped when the budget is used up; the platform can only tell. What a change would cost is
     held against the budget before the deployment, by policy.
@@ -40,6 +40,7 @@ class Budget(Component):
 
     def __init__(self, name: str, args: BudgetArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, args, opts)
+        tag, value = args["tag"]
         consumption.Budget(
             self.child_name(),
             budget_name=named("budget", args["budget_name"]),
@@ -48,7 +49,7 @@ class Budget(Component):
             category="Cost",
             time_grain="Monthly",
             time_period={"start_date": f"{args['start']}T00:00:00Z"},
-            filter={"tags": {"name": "stack", "operator": "In", "values": [args["stack_tag"]]}},
+            filter={"tags": {"name": tag, "operator": "In", "values": [value]}},
             notifications={
                 alert: {
                     "enabled": True,

@@ -318,7 +318,7 @@ class CiEnvironment(Component):
             "HYPERVISOR": self.row.hypervisor.value,
             "EMULATION": "true" if self.row.hypervisor is Hypervisor.EMULATION else "false",
             "TEST_FOCUS": test_focus(self.environment),
-            "LABEL_FILTER": label_filter(self.environment),
+            "LABEL_FILTER": label_filter(self.environment, test_focus(self.environment)),
             "TESTS_ENABLED": "true" if self.declared.tests.enabled else "false",
         }
         if self.declared.gate is not Gate.OFF:
@@ -342,7 +342,7 @@ class CiEnvironment(Component):
                 "reason": self.declared.tests.reason,
                 "scope": self.row.scope.value,
                 "focus": test_focus(self.environment),
-                "labelFilter": label_filter(self.environment),
+                "labelFilter": label_filter(self.environment, test_focus(self.environment)),
             },
         }
 

@@ -7,6 +7,7 @@ from pulumi_azure_native import authorization, operationalinsights, resources
 
 from components.base import Component
 from components.budget import Budget
+from components.custom_role import CustomRole, custom_role
 from components.directory import Directory
 from components.github_environment import GithubEnvironment
 from components.grants import Grant, grant
@@ -28,7 +29,7 @@ from components.roles import (
 from virtci.boot.runner import AgentRelease, RunnerContext, runner_boot_text
 from virtci.core.environments import ROWS, Environment
 from virtci.core.lifetimes import Lifetime
-from virtci.core.names import assignment_id, registration_secret
+from virtci.core.names import registration_secret
 from virtci.core.oidc import subjects
 from virtci.core.roles import role_definition_id
 from virtci.core.tags import TagSet, tags
@@ -163,50 +164,39 @@ class SharedHub(Component):
         The built-in ones do more: who can set a secret can also read and delete it, who can start a machine can also
         change it, who can tag can also deploy.
         """
-        publisher = self._role(
-            "publisher",
-            PUBLISHER,
-            "Sets the value of a secret and nothing else.",
-            {"data_actions": ["Microsoft.KeyVault/vaults/secrets/setSecret/action"], "actions": []},
+        publisher = CustomRole(
+            name=PUBLISHER,
+            description="Sets the value of a secret and nothing else.",
+            data_actions=("Microsoft.KeyVault/vaults/secrets/setSecret/action",),
         )
-        operator = self._role(
-            "power",
-            POWER_OPERATOR,
-            "Sees, starts and stops a machine or a cluster, and changes nothing of it.",
-            {"actions": list(POWER_ACTIONS)},
+        operator = CustomRole(
+            name=POWER_OPERATOR,
+            description="Sees, starts and stops a machine or a cluster, and changes nothing of it.",
+            actions=POWER_ACTIONS,
         )
-        tagger = self._role(
-            "tagger",
-            BOOT_TAGGER,
-            "Reads and writes the tags of a resource and nothing else.",
-            {"actions": list(TAG_ACTIONS)},
+        tagger = CustomRole(
+            name=BOOT_TAGGER,
+            description="Reads and writes the tags of a resource and nothing else.",
+            actions=TAG_ACTIONS,
         )
-        return {"kubeconfigPublisher": publisher, "powerOperator": operator, "bootTagger": tagger}
+        return {
+            "kubeconfigPublisher": self._role("publisher", publisher),
+            "powerOperator": self._role("power", operator),
+            "bootTagger": self._role("tagger", tagger),
+        }
 
-    def _role(
-        self, suffix: str, role_name: str, description: str, permission: authorization.PermissionArgsDict
-    ) -> authorization.RoleDefinition:
-        name = self.child_name(f"{suffix}-role")
-        return authorization.RoleDefinition(
-            name,
-            role_definition_id=assignment_id(self.settings.subscription, role_name),
-            role_name=role_name,
-            description=description,
-            role_type="CustomRole",
-            permissions=[permission],
-            scope=self.subscription_scope,
-            assignable_scopes=[self.subscription_scope],
-            opts=self.options(),
-        )
+    def _role(self, suffix: str, role: CustomRole) -> authorization.RoleDefinition:
+        return custom_role(self, f"{suffix}-role", self.settings.subscription, role)
 
     def _identities(self) -> dict[str, Any]:
         repository = self.directory.repositories[self.hub.infrastructure_repository]
-        deploy_role = self._role(
-            "deploy",
-            "virt-ci deploy",
-            "Writes the resource types of this project.",
-            {"actions": list(DEPLOY_ACTIONS), "not_actions": list(DEPLOY_NOT_ACTIONS)},
+        deploy = CustomRole(
+            name="virt-ci deploy",
+            description="Writes the resource types of this project.",
+            actions=DEPLOY_ACTIONS,
+            not_actions=DEPLOY_NOT_ACTIONS,
         )
+        deploy_role = self._role("deploy", deploy)
         scope = self.subscription_scope
         delegate = Grant(
             role="Role Based Access Control Administrator",
@@ -352,7 +342,10 @@ def needs_vault(subnet: str) -> bool:
 
 
 def fleet_budget(settings: Settings, stack: str, opts: pulumi.ResourceOptions) -> Budget | None:
-    """The budget of a stack; none where it declares nothing that is paid for."""
+    """The budget of a stack; none where it declares nothing that is paid for.
+
+    On-demand machines have stacks of their own and are paid from that of what they stand on.
+    """
     if not settings.budget:
         return None
     return Budget(
@@ -360,7 +353,7 @@ def fleet_budget(settings: Settings, stack: str, opts: pulumi.ResourceOptions) -
         {
             "budget_name": f"virt-ci-{stack}",
             "subscription_id": settings.subscription,
-            "stack_tag": stack,
+            "tag": ("system", settings.system) if settings.runners else ("stack", stack),
             "monthly_usd": settings.budget.monthly_usd,
             "start": settings.budget.start,
             "contacts": settings.budget.contacts,

@@ -8,15 +8,14 @@ import pulumi
 from components.base import Component
 from components.cluster_object import ClusterObject
 from virtci.core.cluster_choice import Choice
-from virtci.core.cluster_objects import NAMESPACE
+from virtci.core.cluster_objects import NAMESPACE, PROMETHEUS, PROMETHEUS_FILE, PROMETHEUS_PORT
 from virtci.core.environments import ROWS, Environment
 from virtci.monitoring.dashboard import dashboard
 from virtci.monitoring.rules import rules
 from virtci.monitoring.scrape import NAMESPACE as SCRAPED
 from virtci.monitoring.scrape import scrape_config
 
-NAME = "prometheus"
-PORT = 9090
+NAME, PORT = PROMETHEUS, PROMETHEUS_PORT
 NOBODY = 65534
 CONFIGURATION = "/etc/prometheus"
 DATA = "/prometheus"
@@ -73,7 +72,7 @@ class Monitoring(Component):
 def configuration(environment: Environment, choice: Choice) -> dict[str, str]:
     """The files of Prometheus by name."""
     hypervisor = choice.hypervisor or ROWS[environment].hypervisor
-    return {"prometheus.yml": scrape_config(environment, hypervisor), "rules.yaml": rules(choice.gate)}
+    return {PROMETHEUS_FILE: scrape_config(environment, hypervisor), "rules.yaml": rules(choice.gate)}
 
 
 def config_map(name: str, data: Any, labels: dict[str, str] | None = None) -> dict[str, Any]:
@@ -141,7 +140,7 @@ def _pod(image: str) -> dict[str, Any]:
                 "image": image,
                 "imagePullPolicy": "IfNotPresent",
                 "args": [
-                    f"--config.file={CONFIGURATION}/prometheus.yml",
+                    f"--config.file={CONFIGURATION}/{PROMETHEUS_FILE}",
                     f"--storage.tsdb.path={DATA}",
                     f"--storage.tsdb.retention.time={RETENTION}",
                     f"--storage.tsdb.retention.size={LARGEST}",

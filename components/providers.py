@@ -20,7 +20,12 @@ class Providers(NamedTuple):
 def explicit_providers(settings: Settings) -> Providers:
     """The providers for the subscription, tenant and GitHub owner of the settings."""
     return Providers(
-        azure_native.Provider("azure", subscription_id=settings.subscription, tenant_id=settings.tenant),
+        azure_provider(settings),
         github.Provider("github", owner=settings.repository.split("/")[0]),
         tls.Provider("tls"),
     )
+
+
+def azure_provider(settings: Settings) -> azure_native.Provider:
+    """The provider for the subscription alone, for stacks that have nothing elsewhere."""
+    return azure_native.Provider("azure", subscription_id=settings.subscription, tenant_id=settings.tenant)

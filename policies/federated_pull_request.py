@@ -1,4 +1,4 @@
-"""Federated credentials: pull requests and workflows that nobody approves read, and nothing else."""
+"""Federated credentials: pull requests and workflows that nobody approves read, and do little else."""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,7 +7,7 @@ from pulumi_policy import Severity
 from policies.common import Fault, Fleet, Settings, at, shown, stack_policy
 from policies.federated_credential import is_pull_request
 from policies.github_protection import UNATTENDED
-from policies.kinds import ASSIGNMENT, CREDENTIAL, IDENTITY
+from policies.kinds import ASSIGNMENT, CREDENTIAL, IDENTITY, ROLE
 from virtci.core.inventory import UNKNOWN
 from virtci.core.oidc import environment_of
 from virtci.core.tables import table
@@ -16,8 +16,8 @@ from virtci.core.tables import table
 def faults(fleet: Fleet, settings: Settings) -> Iterator[Fault]:
     """Protects the fleet from code that nobody has reviewed: anybody can open a pull request.
 
-    A role whose id is unknown is one that this stack makes, so it is no reader's role. Roles that another stack gives
-    to the same identity cannot be seen here; the condition on the deploy identity limits them.
+    A role whose id is unknown is one that this stack makes: it is known by its name. Roles that another stack gives to
+    the same identity cannot be seen here; the condition on the deploy identity limits them.
     """
     guids = {table("roles")["roles"][name] for name in settings["roles"]}
     for credential in fleet.of(CREDENTIAL):
@@ -28,10 +28,13 @@ def faults(fleet: Fleet, settings: Settings) -> Iterator[Fault]:
         for identity in fleet.sources(credential, "resourceName", IDENTITY):
             for assignment in fleet.users(identity, "principalId", ASSIGNMENT):
                 role = at(assignment.properties, "roleDefinitionId")
-                if str(role).rsplit("/", 1)[-1] not in guids:
+                made = fleet.sources(assignment, "roleDefinitionId", ROLE)
+                names = {at(item.properties, "roleName") for item in made}
+                own = bool(names) and names <= set(settings["customRoles"])
+                if not own and str(role).rsplit("/", 1)[-1] not in guids:
                     yield Fault(
-                        f"it gives {shown(role)} to {identity.name}, which {who} act as",
-                        f"{who} have {', '.join(settings['roles'])} only",
+                        f"it gives {', '.join(map(str, names)) or shown(role)} to {identity.name}, which {who} act as",
+                        f"{who} have {', '.join([*settings['roles'], *settings['customRoles']])} only",
                         "give the role to the identity of an environment",
                         assignment,
                     )
@@ -46,11 +49,12 @@ def is_unreviewed(subject: object, unattended: Sequence[str]) -> bool:
 
 POLICY = stack_policy(
     "federated-pull-request",
-    "Identities that pull requests or unattended workflows act as can only read.",
+    "Identities that pull requests or unattended workflows act as read, and do what their configured roles say.",
     faults,
     Severity.CRITICAL,
     settings={
         "roles": {"type": "array", "items": {"type": "string"}, "default": ["Reader"]},
+        "customRoles": {"type": "array", "items": {"type": "string"}, "default": []},
         "unattended": UNATTENDED,
     },
 )

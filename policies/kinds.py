@@ -1,8 +1,30 @@
 """The resource types that the rules read, and all that a fleet may declare."""
 
-from virtci.core.inventory import CLUSTER, MACHINE, NAT_GATEWAY, POOL, PUBLIC_ADDRESS
+from virtci.core.inventory import (
+    AWS_ADDRESS,
+    AWS_ENDPOINT,
+    AWS_NAT_GATEWAY,
+    CLUSTER,
+    INSTANCE,
+    MACHINE,
+    NAT_GATEWAY,
+    POOL,
+    PROFILE,
+    PUBLIC_ADDRESS,
+)
 
-__all__ = ["CLUSTER", "MACHINE", "NAT_GATEWAY", "POOL", "PUBLIC_ADDRESS"]
+__all__ = [
+    "AWS_ADDRESS",
+    "AWS_ENDPOINT",
+    "AWS_NAT_GATEWAY",
+    "CLUSTER",
+    "INSTANCE",
+    "MACHINE",
+    "NAT_GATEWAY",
+    "POOL",
+    "PROFILE",
+    "PUBLIC_ADDRESS",
+]
 
 GROUP = "azure-native:resources:ResourceGroup"
 WORKSPACE = "azure-native:operationalinsights:Workspace"
@@ -19,11 +41,35 @@ CREDENTIAL = "azure-native:managedidentity:FederatedIdentityCredential"
 ASSIGNMENT = "azure-native:authorization:RoleAssignment"
 ROLE = "azure-native:authorization:RoleDefinition"
 BUDGET = "azure-native:consumption:Budget"
+STORAGE_ACCOUNT = "azure-native:storage:StorageAccount"
+BLOB_SERVICE = "azure-native:storage:BlobServiceProperties"
+BLOB_CONTAINER = "azure-native:storage:BlobContainer"
+STORAGE_LIFECYCLE = "azure-native:storage:ManagementPolicy"
+GALLERY = "azure-native:compute:Gallery"
+GALLERY_IMAGE = "azure-native:compute:GalleryImage"
 GITHUB_ENVIRONMENT = "github:index/repositoryEnvironment:RepositoryEnvironment"
 GITHUB_BRANCHES = "github:index/repositoryEnvironmentDeploymentPolicy:RepositoryEnvironmentDeploymentPolicy"
 GITHUB_VARIABLE = "github:index/actionsEnvironmentVariable:ActionsEnvironmentVariable"
 GITHUB_SECRET = "github:index/actionsEnvironmentSecret:ActionsEnvironmentSecret"  # noqa: S105  a type, not a secret
 KEY_PAIR = "tls:index/privateKey:PrivateKey"
+
+AWS_NETWORK = "aws:ec2/vpc:Vpc"
+AWS_SUBNET = "aws:ec2/subnet:Subnet"
+AWS_INTERNET_GATEWAY = "aws:ec2/internetGateway:InternetGateway"
+AWS_ROUTES = "aws:ec2/routeTable:RouteTable"
+AWS_ROUTES_OF_SUBNET = "aws:ec2/routeTableAssociation:RouteTableAssociation"
+AWS_FIREWALL = "aws:ec2/securityGroup:SecurityGroup"
+LAUNCH_TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
+AWS_ROLE = "aws:iam/role:Role"
+AWS_RIGHTS = "aws:iam/rolePolicy:RolePolicy"
+AWS_ISSUER = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
+BACKSTOPS = "aws:scheduler/scheduleGroup:ScheduleGroup"
+BACKSTOP = "aws:scheduler/schedule:Schedule"
+AWS_REGIONAL = (
+    AWS_NETWORK, AWS_SUBNET, AWS_INTERNET_GATEWAY, AWS_ADDRESS, AWS_NAT_GATEWAY, AWS_ROUTES, AWS_FIREWALL, AWS_ENDPOINT,
+    LAUNCH_TEMPLATE, INSTANCE, BACKSTOPS,
+)  # fmt: skip
+"""Types of AWS that have tags and a region; IAM is the same everywhere."""
 
 RBAC = "kubernetes:rbac.authorization.k8s.io/v1"
 ADMISSION = "kubernetes:admissionregistration.k8s.io/v1"
@@ -52,11 +98,12 @@ to be read by the rules on pods first."""
 
 TAGGABLE = (
     GROUP, WORKSPACE, NETWORK, SECURITY_GROUP, INTERFACE, NAT_GATEWAY, PUBLIC_ADDRESS, VAULT, SECRET, MACHINE, SCHEDULE,
-    IDENTITY, CLUSTER, POOL,
+    IDENTITY, CLUSTER, POOL, STORAGE_ACCOUNT, GALLERY, GALLERY_IMAGE, *AWS_REGIONAL, AWS_ROLE, PROFILE, AWS_ISSUER,
 )  # fmt: skip
 KNOWN = (
     *TAGGABLE, DIAGNOSTICS, CREDENTIAL, ASSIGNMENT, ROLE, BUDGET, GITHUB_ENVIRONMENT, GITHUB_BRANCHES, GITHUB_VARIABLE,
-    GITHUB_SECRET, KEY_PAIR, *IN_CLUSTERS,
+    GITHUB_SECRET, KEY_PAIR, BLOB_SERVICE, BLOB_CONTAINER, STORAGE_LIFECYCLE, AWS_ROUTES_OF_SUBNET, AWS_RIGHTS, BACKSTOP,
+    *IN_CLUSTERS,
 )  # fmt: skip
 """Every type that a fleet declares; disks are part of their machines."""
 ENGINE_PREFIXES = ("pulumi:", "virt-ci:")

@@ -30,6 +30,10 @@ NAMES: dict[str, tuple[tuple[str, Kind], ...]] = {
     kinds.CLUSTER: (("resourceName", "managed_cluster"),),
     kinds.POOL: (("agentPoolName", "agent_pool"),),
     kinds.ROLE: (("roleName", "role"),),
+    kinds.STORAGE_ACCOUNT: (("accountName", "storage_account"),),
+    kinds.BLOB_CONTAINER: (("containerName", "blob_container"),),
+    kinds.GALLERY: (("galleryName", "gallery"),),
+    kinds.GALLERY_IMAGE: (("galleryImageName", "gallery_image"),),
     kinds.BUDGET: (("budgetName", "budget"),),
     kinds.GITHUB_ENVIRONMENT: (("environment", "github_environment"),),
     kinds.GITHUB_VARIABLE: (("variableName", "github_variable"),),
@@ -75,6 +79,7 @@ POLICY = resource_policy(
     covers=(
         "Azure.Group.Name", "Azure.VM.Name", "Azure.VM.ComputerName", "Azure.VM.DiskName", "Azure.NIC.Name", "Azure.NSG.Name",
         "Azure.VNET.Name", "Azure.VNET.SubnetName", "Azure.PublicIP.Name", "Azure.AKS.Name", "Azure.AKS.DNSPrefix",
-        "Azure.KeyVault.Name", "Azure.KeyVault.SecretName", "Azure.Identity.UserAssignedName",
+        "Azure.KeyVault.Name", "Azure.KeyVault.SecretName", "Azure.Identity.UserAssignedName", "Azure.Storage.Name",
+        "CKV_AZURE_43",
     ),
 )  # fmt: skip

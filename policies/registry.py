@@ -4,7 +4,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-HELPERS = ("__init__", "__main__", "common", "credentials", "kinds", "packets", "pods", "pools", "registry")
+HELPERS = ("__init__", "__main__", "common", "documents", "kinds", "packets", "pods", "pools", "registry")
 
 
 def policies() -> list[Any]:

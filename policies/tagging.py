@@ -1,6 +1,7 @@
 """Tagging: everything has an owner, a system, an environment, a lifetime class and a stack."""
 
 from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
 from typing import Any
 
 from pulumi_policy import Severity
@@ -27,8 +28,15 @@ def _judge(tags: Any, allowed: Mapping[str, tuple[str, ...]], where: str) -> Ite
     if tags is UNKNOWN or UNKNOWN in (tags or {}).values():
         yield Fault(f"{where}tags is {shown(UNKNOWN)}", RULE, "tags come from the stack file, not from other resources")
         return
-    for fault in tag_faults({name: str(value) for name, value in (tags or {}).items()}, allowed):
+    found = {name: str(value) for name, value in (tags or {}).items()}
+    fitting = {name: (*values, *_matched(found.get(name, ""), values)) for name, values in allowed.items()}
+    for fault in tag_faults(found, fitting):
         yield Fault(f"{where}{fault}", RULE, FIX)
+
+
+def _matched(value: str, patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """The value itself where a pattern such as `run-*` stands for it."""
+    return (value,) if any(fnmatchcase(value, pattern) for pattern in patterns) else ()
 
 
 POLICY = resource_policy(

@@ -22,6 +22,7 @@ from virtci.rehearsal.kubernetes.scenario import CPUS, KERNELS, MEMORY_MIB, prob
 ROOT = Path(__file__).resolve().parents[1]
 STACKS = ("hub", "dev", "test")
 CLUSTER_STACKS = ("dev-kubevirt", "test-mshv-kubevirt", "test-kvm-kubevirt", "test-emulation-kubevirt")
+RUNNER_STACKS = ("kontain",)
 SUBSCRIPTION = "/subscriptions/00000000-0000-0000-0000-0000000000a1"
 HUB_GROUP = f"{SUBSCRIPTION}/resourceGroups/kubevirt-rg/providers"
 NETWORK = f"{HUB_GROUP}/Microsoft.Network/virtualNetworks/kubevirt-vnet"
@@ -64,7 +65,7 @@ FUNCTIONS = {
 ENGINE = {"PULUMI_DEBUG_PROVIDERS": "azure-native:1,github:1,tls:1", "PULUMI_ERROR_OUTPUT_STRING": "true"}
 NAME_KEYS = (
     "resourceGroupName", "vmName", "vaultName", "secretName", "resourceName", "virtualNetworkName", "networkInterfaceName",
-    "environment", "name",
+    "containerName", "accountName", "galleryImageName", "galleryName", "environment", "name",
 )  # fmt: skip
 
 
@@ -85,6 +86,12 @@ def outputs(kind: str, name: str, inputs: dict[str, Any]) -> dict[str, Any]:
         found["properties"] = {**inputs["properties"], "vaultUri": f"https://{inputs['vaultName']}.vault.azure.net/"}
     if kind.endswith(":NetworkInterface"):
         found["ipConfigurations"] = [{**inputs["ipConfigurations"][0], "privateIPAddress": "10.60.1.4"}]
+    if kind.startswith("aws:"):
+        found["arn"] = f"arn:aws:any:us-east-2:000000000000:{name}"
+    if kind == "aws:ec2/eip:Eip":
+        found["publicIp"] = "203.0.113.2"
+    if kind.endswith(":StorageAccount"):
+        found["primaryEndpoints"] = {"blob": f"https://{inputs['accountName']}.blob.core.windows.net/"}
     if kind.endswith(":PublicIPAddress"):
         found["ipAddress"] = "203.0.113.1"
     if kind.endswith(":ManagedCluster"):
@@ -165,4 +172,14 @@ def record_configuration(
         return record(program, recorder, stack)
 
 
-__all__ = ["CLUSTER_STACKS", "PROJECT", "ROOT", "STACKS", "fleet", "outputs", "record_configuration", "stack_file"]
+__all__ = [
+    "CLUSTER_STACKS",
+    "PROJECT",
+    "ROOT",
+    "RUNNER_STACKS",
+    "STACKS",
+    "fleet",
+    "outputs",
+    "record_configuration",
+    "stack_file",
+]

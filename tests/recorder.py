@@ -132,13 +132,13 @@ class RecordingMonitor(mocks.MockMonitor):
         )
         with self.recorder.lock:
             self.recorder.registrations.append(registration)
-        return super().RegisterResource(request)  # type: ignore[no-untyped-call,no-any-return]
+        return super().RegisterResource(request)  # type: ignore[no-untyped-call,no-any-return]  # the SDK's mocks are untyped
 
     def RegisterResourceOutputs(self, request: Any) -> Any:
         """Records the outputs of the stack."""
         if request.urn.split("::")[2] == "pulumi:pulumi:Stack":
             self.recorder.exports.update(MessageToDict(request.outputs))
-        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]  # the SDK's mocks are untyped
 
 
 def finish(loop: asyncio.AbstractEventLoop) -> None:
@@ -167,7 +167,7 @@ def record(
     pulumi.runtime.set_mocks(recorder, project=PROJECT, stack=stack, preview=preview, monitor=monitor)
     try:
         # Mocks come with a root of their own; the program gets a real one, whose outputs are registered.
-        pulumi.runtime.settings.set_root_resource(None)  # type: ignore[arg-type]
+        pulumi.runtime.settings.set_root_resource(None)  # type: ignore[arg-type]  # typed as if a root were never taken away
         loop.run_until_complete(pulumi.runtime.run_in_stack(build))
     finally:
         finish(loop)

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from tests.committed import CLUSTER_STACKS, ROOT, STACKS, fleet
+from tests.committed import CLUSTER_STACKS, ROOT, RUNNER_STACKS, STACKS, fleet
 from tests.recorder import SECRET, Registration
 from virtci.core.tags import tag_faults
 from virtci.outputs.check import contract_faults
 
 GOLDEN = Path(__file__).parent / "golden"
-EVERY = (*STACKS, *CLUSTER_STACKS)
+IN_CLOUDS = (*STACKS, *RUNNER_STACKS)
+EVERY = (*IN_CLOUDS, *CLUSTER_STACKS)
 SECRET_PATHS = {
     "azure-native:keyvault:Secret": "properties.value",
     "github:index/actionsEnvironmentSecret:ActionsEnvironmentSecret": "plaintextValue",
@@ -69,7 +70,7 @@ def test_the_registrations_are_those_of_the_reviewed_file(stack: str) -> None:
     assert rendered(stack) == golden.read_text()
 
 
-@pytest.mark.parametrize("stack", STACKS)
+@pytest.mark.parametrize("stack", IN_CLOUDS)
 def test_every_resource_that_can_have_tags_has_the_required_ones(stack: str) -> None:
     tagged = [item for item in custom(stack) if "tags" in item.inputs]
 
@@ -111,14 +112,14 @@ def test_the_composition_root_stays_small_and_knows_no_stack_by_name() -> None:
     text = (ROOT / "__main__.py").read_text()
 
     assert len(text.splitlines()) < 80
-    assert not [name for name in STACKS if f'== "{name}"' in text]
+    assert not [name for name in IN_CLOUDS if f'== "{name}"' in text]
 
 
-def test_vault_and_cluster_are_protected() -> None:
-    kinds = ("azure-native:keyvault:Vault", "azure-native:containerservice:ManagedCluster")
-    found = [item for stack in STACKS for item in custom(stack) if item.kind in kinds]
+def test_what_cannot_be_made_again_is_protected() -> None:
+    kinds = ("keyvault:Vault", "containerservice:ManagedCluster", "storage:StorageAccount", "storage:BlobContainer")
+    found = [item for stack in IN_CLOUDS for item in custom(stack) if item.kind.removeprefix("azure-native:") in kinds]
 
-    assert [item.protect for item in found] == [True, True]
+    assert [item.protect for item in found] == [True] * 6
 
 
 def test_the_inventory_has_the_names_and_sizes_that_exist_today() -> None:

@@ -58,12 +58,12 @@ def test_the_callers_options_are_not_merged_into_children() -> None:
 
 def test_an_unknown_argument_is_refused_with_the_known_ones() -> None:
     with pytest.raises(TypeError, match="does not know grup; it takes group"):
-        Box("box", {"group": "g", "grup": "x"})  # type: ignore[typeddict-unknown-key]
+        Box("box", {"group": "g", "grup": "x"})  # type: ignore[typeddict-unknown-key]  # unknown on purpose
 
 
 def test_a_missing_argument_is_refused_by_name() -> None:
     with pytest.raises(TypeError, match="Box `box` needs group"):
-        Box("box", {})  # type: ignore[typeddict-item]
+        Box("box", {})  # type: ignore[typeddict-item]  # missing on purpose
 
 
 def test_two_children_of_one_name_are_refused() -> None:

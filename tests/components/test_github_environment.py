@@ -32,7 +32,7 @@ def recorded(**changes: object) -> Recorder:
     """One environment with changed arguments."""
 
     def program() -> None:
-        GithubEnvironment("box", {**ARGUMENTS, **changes})  # type: ignore[typeddict-item]
+        GithubEnvironment("box", {**ARGUMENTS, **changes})  # type: ignore[typeddict-item]  # of any argument
 
     return record(program, Recorder())
 

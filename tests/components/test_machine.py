@@ -33,7 +33,7 @@ def recorded(**changes: object) -> Recorder:
     """One machine with changed arguments."""
 
     def program() -> None:
-        Machine("box", {**ARGUMENTS, **changes})  # type: ignore[typeddict-item]
+        Machine("box", {**ARGUMENTS, **changes})  # type: ignore[typeddict-item]  # of any argument
 
     return record(program, Recorder())
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.outputs.sample import outputs
+from tests.outputs.sample import changed, outputs
 from virtci.core.problems import Refusal
 from virtci.outputs.check import read
 from virtci.outputs.fleet import fleet_of
@@ -64,6 +64,16 @@ def test_without_the_hub_nothing_can_be_done() -> None:
     with pytest.raises(Refusal, match="the outputs of the hub are read as well; these are: dev") as refused:
         fleet_of([read(alone)])
     assert refused.value.fix == "add the file of the stack `hub`"
+
+
+def test_the_repository_is_the_one_that_all_environments_name() -> None:
+    assert fleet_of([read(outputs())]).repository == "octo-lab/kubevirt"
+
+
+def test_environments_of_two_repositories_name_none() -> None:
+    with pytest.raises(Refusal) as refused:
+        _ = fleet_of([read(changed("environments.dev.repository", "octo-lab/other"))]).repository
+    assert refused.value.consequence == "these outputs name octo-lab/kubevirt, octo-lab/other"
 
 
 def test_an_unknown_environment_gets_the_nearest_name() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from components.roles import DEPLOY_ACTIONS, DEPLOY_NOT_ACTIONS
 from policies import kinds
+from tests.policies.aws_good import good_in_aws
 from tests.policies.harness import UNKNOWN, Seed
 from virtci.core.firewall import Rule, rules
 from virtci.core.inventory import CLUSTER, MACHINE, NAT_GATEWAY, POOL, PUBLIC_ADDRESS
@@ -39,9 +40,10 @@ CONFIG: dict[str, Any] = {
     "quota": {"region": "westus", "limits": {"cores": 64, "standardDSv5Family": 48, "standardDDSv5Family": 16}},
     "tagging": {"allowed": {"owner": ["team"], "system": ["l1vh"], "environment": ["dev", "shared"], "stack": ["dev"]}},
     "cost-budget": {"monthlyUsd": 1000},
-    "regions-allowed": {"allowed": ["westus"]},
+    "regions-allowed": {"allowed": ["westus"], "aws": ["us-east-2"]},
     "nsg-no-lateral": {"management": ["10.60.0.0/24"]},
     "kubevirt-gate": {"environment": "dev"},
+    "runner-slots": {"regions": {"westus": {"cores": 8, "reserve": 4}}},
 }
 
 
@@ -199,6 +201,26 @@ GOOD: dict[str, dict[str, Any]] = {
     kinds.DIAGNOSTICS: {
         "name": "audit", "resourceUri": "/ids/vault", "workspaceId": UNKNOWN, "logs": [{"categoryGroup": "audit", "enabled": True}],
     },
+    kinds.STORAGE_ACCOUNT: located(
+        accountName="fleetstate", kind="StorageV2", sku={"name": "Standard_GRS"}, allowSharedKeyAccess=False, allowBlobPublicAccess=False,
+        allowCrossTenantReplication=False, allowedCopyScope="AAD", enableHttpsTrafficOnly=True, minimumTlsVersion="TLS1_2",
+        isLocalUserEnabled=False, sasPolicy={"expirationAction": "Block", "sasExpirationPeriod": "00.01:00:00"},
+        networkRuleSet={"defaultAction": "Deny", "bypass": "None"},
+    ),
+    kinds.BLOB_SERVICE: {
+        "accountName": "fleetstate", "blobServicesName": "default", "isVersioningEnabled": True,
+        "deleteRetentionPolicy": {"enabled": True, "days": 14}, "containerDeleteRetentionPolicy": {"enabled": True, "days": 14},
+    },
+    kinds.BLOB_CONTAINER: {"accountName": "fleetstate", "containerName": "records", "publicAccess": "None"},
+    kinds.STORAGE_LIFECYCLE: {
+        "accountName": "fleetstate", "managementPolicyName": "default",
+        "policy": {"rules": [{"name": "old", "type": "Lifecycle", "enabled": True, "definition": {
+            "actions": {"version": {"delete": {"daysAfterCreationGreaterThan": 14}}}}}]},
+    },
+    kinds.GALLERY: located(galleryName="fleet_images"),
+    kinds.GALLERY_IMAGE: located(
+        galleryName="fleet_images", galleryImageName="L0BaseImage", osType="Linux", osState="Generalized", hyperVGeneration="V2"
+    ),
     kinds.BUDGET: {"budgetName": "fleet-dev", "amount": 1000, "scope": SCOPE},
     kinds.GITHUB_ENVIRONMENT: {
         "repository": "name", "environment": "dev", "reviewers": [{"users": [5001]}], "preventSelfReview": True,
@@ -259,6 +281,7 @@ GOOD: dict[str, dict[str, Any]] = {
         "metadata": {"name": "kubevirt", "namespace": "kubevirt"},
         "spec": {"configuration": {"developerConfiguration": {"featureGates": ["HyperVL1VH"]}}},
     },
+    **good_in_aws(TAGS),
 }  # fmt: skip
 
 
@@ -322,6 +345,13 @@ def small_fleet() -> list[Seed]:
                 "logs": [{"category": name, "enabled": True} for name in ("kube-audit-admin", "guard")],
             },
         ),
+        good(kinds.STORAGE_ACCOUNT, "account"),
+        good(kinds.BLOB_SERVICE, "versions", {}, accountName=["account"]),
+        good(kinds.BLOB_CONTAINER, "records", {}, accountName=["account"]),
+        good(kinds.STORAGE_LIFECYCLE, "lifecycle", {}, accountName=["account"]),
+        good(kinds.GALLERY, "images"),
+        good(kinds.GALLERY_IMAGE, "image", {}, galleryName=["images"]),
+        good(kinds.GROUP, "slot", {"resourceGroupName": "auto-runner-westus-01"}),
         good(kinds.BUDGET, "budget"),
         good(kinds.GITHUB_ENVIRONMENT, "github"),
         good(kinds.GITHUB_BRANCHES, "branch", {}, environment=["github"]),
@@ -330,6 +360,8 @@ def small_fleet() -> list[Seed]:
             for name in ("TEST_FOCUS", "EMULATION", "HYPERVISOR", "TESTS_ENABLED")
         ),
         good(kinds.GITHUB_SECRET, "secret", {}, environment=["github"]),
+        good(kinds.INSTANCE, "instance"),
+        good(kinds.BACKSTOP, "backstop", {}, target=["instance"]),
     ]
 
 

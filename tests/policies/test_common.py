@@ -9,11 +9,11 @@ import pytest
 from pulumi_policy.proxy import UNKNOWN_NUMBER_VALUE, unknown_checking_proxy
 
 from policies.common import Fault, at, each, must_be, plain, shown, text
-from policies.credentials import credentials_in
 from policies.kinds import SECURITY_GROUP
 from policies.packets import PLATFORM_DEFAULT, admits, rules_of
 from tests.policies.good import encoded
 from tests.policies.harness import UNKNOWN as SENT
+from virtci.core.credentials import credentials_in
 from virtci.core.inventory import UNKNOWN, Resource
 
 DEV, TEST = IPv4Network("10.60.1.0/24"), IPv4Network("10.60.2.0/24")

@@ -25,7 +25,7 @@ GROUPS = {
     "Azure.VM": 30, "Azure.NIC": 3, "Azure.NSG": 7, "Azure.VNET": 12, "Azure.PublicIP": 7, "Azure.AKS": 36, "Azure.KeyVault": 10,
     "Azure.Storage": 14, "Azure.Identity": 1, "Azure.Group": 3, "Azure.Resource": 3, "Azure.RBAC": 6, "Azure.Deployment": 7,
     "CKV_AZURE": 61, "CKV2_AZURE": 9, "CKV_GHA": 7, "CKV2_GHA": 1, "CKV_GIT": 6, "CKV2_GIT": 1,
-    "CKV_K8S": 36, "CKV2_K8S": 6,
+    "CKV_K8S": 36, "CKV2_K8S": 6, "CKV_AWS": 26, "CKV2_AWS": 5,
 }  # fmt: skip
 """How many rules each group of the review has: PSRule for Azure baseline Azure.GA_2026_03, checkov of 2026-08-20."""
 
@@ -71,7 +71,19 @@ def test_policies_named_in_reasons_exist() -> None:
     words = {
         word for entry in FOUND.values() for word in re.findall(r"\b[a-z]+(?:-[a-z0-9]+)+\b", entry.get("because", ""))
     }
-    prefixes = ("vm-", "aks-", "kubernetes-", "nsg-", "fleet-", "names-", "github-", "role-", "keyvault-")
+    prefixes = (
+        "vm-",
+        "aks-",
+        "kubernetes-",
+        "nsg-",
+        "fleet-",
+        "names-",
+        "github-",
+        "role-",
+        "keyvault-",
+        "storage-",
+        "aws-",
+    )
     assert {word for word in words if word.startswith(prefixes)} <= set(all_policies())
 
 

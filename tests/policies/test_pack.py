@@ -17,15 +17,19 @@ from pulumi.runtime import proto
 from pulumi_policy import EnforcementLevel, ResourceValidationPolicy
 from pulumi_policy.policy import _PolicyAnalyzerServicer
 
+from components.runner_roles import BOOT_TAGGER, REGION_READER, REGISTRATION, ROLES
 from policies import registry
 from tests.policies.good import good
 from tests.policies.harness import UNKNOWN, all_policies, configuration, urn_of
 from virtci.core.inventory import MACHINE
+from virtci.core.runners.clouds import UNIT_VCPUS
 
 PACK = Path(registry.__file__).parent
 ROOT = PACK.parent
 STACKS = ("hub", "dev", "test")
 CLUSTER_STACKS = ("dev-kubevirt", "test-mshv-kubevirt", "test-kvm-kubevirt", "test-emulation-kubevirt")
+ON_DEMAND = ("kontain", "runner")
+"""What on-demand runners stand on, and one machine of them."""
 MODULES = {file.stem for file in PACK.glob("*.py")} - set(registry.HELPERS)
 NAMES = sorted(all_policies())
 SECONDS_TO_START = 10
@@ -62,7 +66,7 @@ def test_every_setting_has_a_type(name: str) -> None:
         assert ("default" in value) != (key in schema.required)
 
 
-@pytest.mark.parametrize("stack", [*STACKS, *CLUSTER_STACKS])
+@pytest.mark.parametrize("stack", [*STACKS, *CLUSTER_STACKS, *ON_DEMAND])
 def test_the_configuration_names_policies_and_settings_that_exist(stack: str) -> None:
     """The engine takes a misspelt name without a word."""
     for name, given in configuration(stack).items():
@@ -73,7 +77,7 @@ def test_the_configuration_names_policies_and_settings_that_exist(stack: str) ->
             assert settings <= set(all_policies()[name].config_schema.properties)
 
 
-@pytest.mark.parametrize("stack", [*STACKS, *CLUSTER_STACKS])
+@pytest.mark.parametrize("stack", [*STACKS, *CLUSTER_STACKS, *ON_DEMAND])
 def test_the_configuration_has_what_must_be_configured(stack: str) -> None:
     required = {
         (name, key)
@@ -117,6 +121,45 @@ def test_limits_inside_a_cluster_are_those_of_the_stack_file(stack: str) -> None
         "environment": [kubevirt["environment"]],
         "stack": [stack],
     }
+
+
+def test_limits_of_on_demand_runners_are_those_of_the_stack_file() -> None:
+    """It declares no machine, so it has a share of nothing; what its slots can need at once is a rule of its own."""
+    content, config = declared("kontain"), configuration("kontain")
+    places, aws = (content["runners"][cloud]["regions"] for cloud in ("azure", "aws"))
+    assert config["quota"] == {"region": content["region"], "limits": {"cores": 0}}
+    assert config["runner-slots"]["regions"] == {
+        region: {"cores": place["cores"], "reserve": place.get("reserve", UNIT_VCPUS)}
+        for region, place in places.items()
+    } | {
+        region: {"cores": place["vcpus"], "reserve": place.get("reserve", UNIT_VCPUS)} for region, place in aws.items()
+    }
+    assert config["regions-allowed"]["aws"] == configuration("runner")["regions-allowed"]["aws"] == list(aws)
+    assert config["cost-budget"]["monthlyUsd"] == content["budget"]["monthlyUsd"]
+    assert set(config["regions-allowed"]["allowed"]) >= {content["region"], *places}
+    assert config["storage-closed"]["reachable"] == [content["runners"]["azure"]["stateAccount"]]
+    assert config["tagging"]["allowed"] == {
+        "owner": [content["owner"]],
+        "system": [content["system"]],
+        "environment": ["runners"],
+        "stack": ["kontain"],
+    }
+
+
+def test_roles_of_on_demand_runners_are_those_that_the_program_makes() -> None:
+    config = configuration("kontain")
+    of_machines = {REGISTRATION.name, BOOT_TAGGER.name}
+    assert set(config["role-assignment-least-privilege"]["customRoles"]) == {role.name for role in ROLES}
+    assert set(config["federated-pull-request"]["customRoles"]) == {role.name for role in ROLES} - of_machines
+    assert config["role-assignment-least-privilege"]["subscriptionRoles"] == [REGION_READER.name]
+
+
+def test_limits_of_one_machine_leave_what_the_stack_file_keeps_free() -> None:
+    content, config = declared("kontain"), configuration("runner")
+    ((region, place),) = content["runners"]["azure"]["regions"].items()
+    limits = {"cores": place["cores"], **place["families"]}
+    assert config["quota"] == {"region": region, "limits": {name: limit - UNIT_VCPUS for name, limit in limits.items()}}
+    assert config["regions-allowed"]["allowed"] == [region]
 
 
 def test_management_is_the_subnet_of_the_runners() -> None:

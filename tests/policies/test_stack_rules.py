@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from pulumi_policy import StackValidationPolicy
 
-from policies.kinds import DISK
+from policies.kinds import DISK, GROUP
 from tests.policies.good import (
     ABSENT,
     CONFIG,
@@ -79,6 +79,26 @@ CHANGED: list[tuple[str, str, Mapping[str, Any], str]] = [
     ("github-branches", "branch", {"branchPattern": "**/*"}, "its pattern is `**/*`"),
     ("github-branches", "branch", {"branchPattern": ABSENT}, "its pattern is absent"),
     ("github-branches", "branch", {"branchPattern": UNKNOWN}, "its pattern is not known"),
+    ("lifetime-class", "machine", {"tags.lifetime": "run-scoped"}, "tag lifetime is `run-scoped`"),
+    ("runner-slots", "slot", {"resourceGroupName": "auto-runner-eastus-01"}, "there are slots in eastus"),
+    ("aws-backstop", "backstop", {"scheduleExpression": "rate(1 day)"}, "scheduleExpression is `rate(1 day)`"),
+    ("aws-backstop", "backstop", {"scheduleExpression": UNKNOWN}, "scheduleExpression is not known"),
+    ("aws-backstop", "backstop", {"target.arn": "arn:aws:scheduler:::aws-sdk:ec2:stopInstances"}, "target.arn is"),
+    ("aws-backstop", "backstop", {"groupName": ABSENT}, "groupName is absent"),
+    ("aws-backstop", "backstop", {"state": "DISABLED"}, "state is `DISABLED`"),
+    ("aws-backstop", "backstop", {"actionAfterCompletion": "NONE"}, "actionAfterCompletion is `NONE`"),
+    ("lifetime-class", "instance", {"tags.lifetime": "durable"}, "tag lifetime is `durable`"),
+    ("cost-budget", "instance", {"instanceType": "m5.enormous"}, "no price for instance"),
+    ("cost-budget", "instance", {"region": UNKNOWN}, "no price for instance: region is not known"),
+    ("storage-recoverable", "account", {"sku.name": "Standard_LRS"}, "sku.name is `Standard_LRS`"),
+    ("storage-recoverable", "account", {"sku": UNKNOWN}, "sku.name is not known"),
+    ("storage-recoverable", "versions", {"isVersioningEnabled": False}, "isVersioningEnabled is false"),
+    ("storage-recoverable", "versions", {"deleteRetentionPolicy": ABSENT}, "deleteRetentionPolicy.enabled is absent"),
+    ("storage-recoverable", "versions", {"containerDeleteRetentionPolicy.days": 6}, "containerDeleteRetentionPolicy.days is `6`"),
+    ("storage-recoverable", "versions", {"deleteRetentionPolicy": UNKNOWN}, "deleteRetentionPolicy.days is not known"),
+    ("storage-recoverable", "lifecycle", {"policy.rules.0.enabled": False}, "its old versions stay for ever"),
+    ("storage-recoverable", "lifecycle", {"policy": UNKNOWN}, "its old versions stay for ever"),
+    ("storage-recoverable", "lifecycle", {"policy.rules.0.definition.actions": {"baseBlob": {}}}, "its old versions stay for ever"),
     ("github-variables", "TEST_FOCUS", {"value": ""}, "variable TEST_FOCUS is ``"),
     ("github-variables", "TEST_FOCUS", {"value": UNKNOWN}, "variable TEST_FOCUS is not known"),
 ]  # fmt: skip
@@ -103,6 +123,12 @@ REMOVED = [
     ("audit-logs", "cluster-logs", "cluster", "nobody keeps its log"),
     ("github-branches", "branch", "github", "it has no branch pattern"),
     ("github-variables", "TEST_FOCUS", "github", "variable TEST_FOCUS is absent"),
+    ("storage-recoverable", "versions", "account", "nothing is said of its versions"),
+    ("storage-recoverable", "lifecycle", "account", "its old versions stay for ever"),
+    ("storage-recoverable", "account", "", ""),
+    ("runner-slots", "slot", "", ""),
+    ("aws-backstop", "backstop", "instance", "nothing terminates it"),
+    ("aws-backstop", "instance", "", ""),
     ("environments-isolated", "network", "", ""),
     ("nic-accelerated", "nic", "", ""),
     ("federated-pull-request", "identity", "", ""),
@@ -161,6 +187,37 @@ def test_isolation_holds_for_a_denied_part_and_a_later_allowance() -> None:
     assert any("shortcut" in message for _, _, message in judged("environments-isolated", fleet))
 
 
+def test_slots_fit_beside_what_is_kept_free() -> None:
+    second = Seed("second", GROUP, {"resourceGroupName": "auto-runner-westus-02", "tags": TAGS})
+    ((_, where, message),) = judged("runner-slots", [*FLEET, second])
+    assert where == "stack"
+    assert "2 slots in westus take 8 vCPU, and 4 are kept free" in message
+    assert "4 are missing" in message
+    larger = {"regions": {"westus": {"cores": 12, "reserve": 4}}}
+    assert judged("runner-slots", [*FLEET, second], larger) == []
+
+
+@pytest.mark.parametrize(("deadline", "fits"), [("2026-01-01T06:00:00Z", True), (ABSENT, False), (UNKNOWN, False)])
+def test_what_lives_for_one_run_says_until_when(deadline: object, fits: bool) -> None:
+    tags = {"tags.lifetime": "run-scoped", "tags.deadline": deadline}
+    fleet = replaced(without(FLEET, "shutdown", "cluster", "workers", "instance"), "machine", tags)
+    assert (judged("lifetime-class", fleet, {"classes": ["run-scoped"]}) == []) is fits
+
+
+def test_unattended_workflows_have_the_roles_of_the_fleet_that_are_configured() -> None:
+    fleet = replaced(FLEET, "trust", {"subject": "repo:owner/name:environment:drift"})
+    fleet = [
+        Seed(item.name, item.type, {**item.props, "roleDefinitionId": UNKNOWN}, {**item.refers, "roleDefinitionId": ["deploy-role"]})
+        if item.name == "reads"
+        else item
+        for item in fleet
+    ]  # fmt: skip
+    assert any(
+        "it gives virt-ci deploy to identity" in message for _, _, message in judged("federated-pull-request", fleet)
+    )
+    assert judged("federated-pull-request", fleet, {"customRoles": ["virt-ci deploy"]}) == []
+
+
 CONFIGURED: list[tuple[str, Mapping[str, Any], str]] = [
     ("cost-budget", {"monthlyUsd": 10}, "USD 10 a month"),
     (
@@ -171,6 +228,9 @@ CONFIGURED: list[tuple[str, Mapping[str, Any], str]] = [
     ("environments-isolated", {"shared": []}, "allow-runners lets runners reach dev (inbound)"),
     ("federated-pull-request", {"roles": []}, ""),
     ("github-variables", {"required": ["OTHER"]}, "variable OTHER is absent"),
+    ("lifetime-class", {"classes": ["always-on"]}, "compute is one of always-on"),
+    ("runner-slots", {"regions": {}}, "there are slots in westus"),
+    ("storage-recoverable", {"days": 15}, "at least 15 days"),
     ("cost-budget", {"enforcementLevel": "mandatory"}, "policy `cost-budget` has no value for monthlyUsd"),
     ("quota", {"enforcementLevel": "mandatory"}, "policy `quota` has no value for region, limits"),
 ]

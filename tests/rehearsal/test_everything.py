@@ -79,6 +79,13 @@ def trouble(conductor: Conductor) -> list[str]:
     return [error for result in conductor.results for run in result.runs.values() for error in run.errors]
 
 
+def first_runner_of_the_hub_takes_jobs(everything: Everything) -> None:
+    runner = everything.results["hub"].runner
+
+    assert runner
+    assert runner.takes_jobs
+
+
 def machines_boot_and_publish_kubeconfigs_that_expire(everything: Everything) -> None:
     for environment in MACHINES:
         boot = everything.before(environment).boot
@@ -154,6 +161,7 @@ def report_shows_environments_and_pipeline(everything: Everything) -> None:
 
 
 CLAIMS = (
+    first_runner_of_the_hub_takes_jobs,
     machines_boot_and_publish_kubeconfigs_that_expire,
     machine_without_the_device_is_named_and_its_gate_stays_off,
     gate_is_on_where_every_node_has_the_device,

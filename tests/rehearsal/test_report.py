@@ -8,6 +8,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -16,9 +17,10 @@ from hypothesis import strategies as st
 from tests.rehearsal.states import CANARY, DEV_GROUP, DEV_MACHINE, RUNNERS, SEAL, State, dev, hub, sealed
 from virtci.core.inventory import Bill
 from virtci.core.quota import QuotaLine
+from virtci.fleet.events import Verdict
 from virtci.rehearsal.conductor import StackResult
 from virtci.rehearsal.endings import Ending
-from virtci.rehearsal.engine import Run, Verdict
+from virtci.rehearsal.engine import Run
 from virtci.rehearsal.report import write_report
 from virtci.rehearsal.report.architecture import Architecture, Element, Link, Part, architecture
 from virtci.rehearsal.report.drawing import Box, Drawing, drawing
@@ -178,8 +180,8 @@ def test_a_failed_rehearsal_shows_its_errors_first() -> None:
         ({"ending": Ending.INTERRUPTED}, "ending interrupted"),
     ],
 )
-def test_every_bad_ending_is_explained(change: dict[str, object], expected: str) -> None:
-    assert expected in words(page(replace(hub(), **change)))  # type: ignore[arg-type]
+def test_every_bad_ending_is_explained(change: dict[str, Any], expected: str) -> None:
+    assert expected in words(page(replace(hub(), **change)))
 
 
 def test_an_unstable_stack_names_what_would_change() -> None:

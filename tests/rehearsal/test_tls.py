@@ -125,9 +125,13 @@ def test_the_tables_are_the_sdk_s_and_private_forms_are_secret_there() -> None:
     assert 'additional_secret_outputs=["privateKeyOpenssh", "privateKeyPem", "privateKeyPemPkcs8"]' in source
 
 
+def test_what_a_refresh_may_write_are_the_inputs(tls: Tls) -> None:
+    _, outputs = tls.create(KIND, ED25519)
+    assert tls.settable(KIND, outputs).keys() == INPUTS.keys()
+
+
 def test_nothing_else_is_known(tls: Tls) -> None:
     with pytest.raises(CloudError, match="resource type"):
         tls.create("tls:index/selfSignedCert:SelfSignedCert", {})
     with pytest.raises(CloudError, match="function"):
         tls.invoke("tls:index/getCertificate:getCertificate", {})
-    assert tls.input_names(KIND) == set(INPUTS)

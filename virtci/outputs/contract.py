@@ -12,8 +12,11 @@ from pydantic.alias_generators import to_camel
 from virtci.core.environments import Environment, Gate, TestScope
 from virtci.core.hypervisors import Hypervisor
 from virtci.core.lifetimes import Lifetime
+from virtci.core.runners.clouds import Serves
 
 VERSION: Literal[1] = 1
+VARIABLE = "VIRTCI_OUTPUTS"
+"""The variable in which the repository under test has the outputs of all stacks, as a JSON list."""
 
 
 class Part(BaseModel):
@@ -130,6 +133,104 @@ class KubeVirtPart(Part):
     test_service_account: str = Field(description="Namespace and name; its tokens are asked for at run time.")
 
 
+class AgentPart(Part):
+    """The release of GitHub's runner agent."""
+
+    version: str
+    sha256: str = Field(description="Checksum of the archive for linux-x64.")
+
+
+class StatePart(Part):
+    """Where the launcher keeps what several of its runs share."""
+
+    account: str
+    endpoint: str = Field(description="Address of the blobs.")
+    stacks: str = Field(description="Container with the state of the machines' stacks.")
+    records: str = Field(description="Container with leases, records and evidence.")
+
+
+class AzureSlotPart(Part):
+    """A place for one machine in Azure."""
+
+    resource_group: str
+    identity_id: str = Field(description="ARM id of the identity that the machine acts as.")
+    client_id: str
+    secret: str = Field(description="Vault secret with the machine's registration; never its value.")
+
+
+class AzureRunnersRegionPart(Part):
+    """What on-demand runners have in one Azure region."""
+
+    subnet_id: str
+    egress_address: str = Field(description="Public address from which all machines appear.")
+    cores: int = Field(description="vCPU quota of the region.")
+    families: dict[str, int] = Field(description="vCPU quota by VM family.")
+    reserve: int = Field(description="vCPU that are kept free.")
+    zones: tuple[str, ...] = Field(default=(), description="In order of choice; empty: none.")
+    slots: dict[str, AzureSlotPart]
+
+
+class AzureRunnersPart(Part):
+    """What on-demand runners stand on in Azure."""
+
+    subscription: str
+    resource_group: str
+    kept_group: str = Field(description="Resource group with what is kept of failed runs.")
+    launcher: IdentityPart
+    gallery_image_id: str = Field(description="ARM id of the image definition.")
+    vault: VaultPart
+    state: StatePart
+    sizes: tuple[str, ...] = Field(description="In order of choice.")
+    regions: dict[str, AzureRunnersRegionPart] = Field(description="In order of choice.")
+
+
+class AwsSlotPart(Part):
+    """A place for one machine in AWS."""
+
+    instance_profile: str
+    registration_parameter: str = Field(description="Parameter with the machine's registration; never its value.")
+    boot_parameter: str = Field(description="Parameter in which the machine tells of its boot.")
+
+
+class AwsRunnersRegionPart(Part):
+    """What on-demand runners have in one AWS region."""
+
+    subnet_ids: dict[str, str] = Field(description="Private subnets by availability zone, in order of choice.")
+    security_group_id: str
+    launch_template_id: str
+    schedule_group: str = Field(description="Group of the schedules that terminate machines after their deadline.")
+    egress_address: str = Field(description="Public address from which all machines appear.")
+    vcpus: int = Field(description="Quota of On-Demand Standard instances, in vCPU.")
+    reserve: int = Field(description="vCPU that are kept free.")
+    slots: dict[str, AwsSlotPart]
+
+
+class AwsRunnersPart(Part):
+    """What on-demand runners stand on in AWS."""
+
+    account: str
+    launcher_role_arn: str = Field(description="Role that workflows of the environment act as.")
+    backstop_role_arn: str = Field(description="Role that schedules act as.")
+    types: tuple[str, ...] = Field(description="Instance types, in order of choice.")
+    regions: dict[str, AwsRunnersRegionPart] = Field(description="In order of choice.")
+
+
+class RunnersPart(Part):
+    """What on-demand runners stand on, and the rules of their life."""
+
+    repository: str = Field(description="Whose workflows may launch, and where the runners are registered.")
+    image: str = Field(description="Name of the images in both clouds.")
+    agent: AgentPart
+    keys: str = Field(description="Folder of public SSH keys, in the repository.")
+    serves: Serves
+    labels: tuple[str, ...] = Field(default=(), description="Labels of every runner beside its own.")
+    retention_days: int
+    maximum_hours: int
+    daily_budget_usd: int
+    azure: AzureRunnersPart | None = None
+    aws: AwsRunnersPart | None = None
+
+
 class Outputs(Part):
     """The outputs of a stack. Sections that the stack does not declare are absent."""
 
@@ -146,3 +247,4 @@ class Outputs(Part):
     environments: dict[Environment, EnvironmentPart] = {}
     runner_labels: tuple[str, ...] = ()
     kubevirt: KubeVirtPart | None = None
+    runners: RunnersPart | None = None

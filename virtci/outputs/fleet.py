@@ -40,6 +40,18 @@ class Fleet:
         """The subscription that everything is in."""
         return self.vault.resource_id.split("/")[2]
 
+    @property
+    def repository(self) -> str:
+        """The repository, `OWNER/NAME`, whose jobs use the environments. Raises `Refusal` unless they name one."""
+        found = {target.part.repository for target in self.targets}
+        if len(found) != 1:
+            raise Refusal(
+                "the environments are used by one repository",
+                f"these outputs name {', '.join(sorted(found)) or 'none'}",
+                "name it: --repository OWNER/NAME",
+            )
+        return found.pop()
+
     def target(self, name: str) -> Target:
         """One environment. Raises `Refusal` for a name that no stack declares."""
         found = {target.environment.value: target for target in self.targets}

@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from virtci.core.inventory import Bill, Resource, bill, demands, plain_kind
-from virtci.core.quota import QuotaLine, held_against
+from virtci.core.inventory import Bill, Resource, bill, demands, plain_kind, slot_demands
+from virtci.core.quota import REGIONAL, QuotaLine, held_against
 from virtci.outputs.check import contract_faults
 from virtci.rehearsal.endings import Ending
 from virtci.rehearsal.engine import Run, Workspace
 from virtci.rehearsal.environments import Before, Preparation
+from virtci.rehearsal.runner import Enrolment, Registration
 from virtci.rehearsal.world import World
 from virtci.settings.models import Settings
 
@@ -33,6 +34,8 @@ class StackResult:
     ending: Ending = Ending.INTERRUPTED
     before: Before | None = None
     """What was found before anything came into the cluster, where the stack is about one."""
+    runner: Enrolment | None = None
+    """What became of a runner, where the stack has a hub that was deployed."""
 
     @property
     def budget(self) -> int:
@@ -46,7 +49,7 @@ Observer = Callable[[str, str, float | None], None]
 
 @dataclass
 class Conductor:
-    """Takes stacks through preview, up, second preview, contract and, where asked for, destroy."""
+    """Takes stacks through preview, up, second preview, contract, a runner's boot and, where asked for, destroy."""
 
     workspace: Workspace
     world: World
@@ -80,7 +83,7 @@ class Conductor:
         """Takes the stacks down in the opposite order, and looks for what is left."""
         for result in reversed(self.results):
             self._take_down(result)
-        self.results[0].left_behind = [*self.world.azure.remaining(), *self.world.remaining_in_clusters()]
+        self.results[0].left_behind = self.world.remaining()
 
     def _build(self, result: StackResult) -> Ending:
         steps: tuple[tuple[str, Callable[[], Run]], ...] = (
@@ -97,7 +100,18 @@ class Conductor:
         self._examine(result)
         if run.changes:
             return Ending.NOT_STABLE
-        return Ending.CONTRACT_BROKEN if result.contract_faults else Ending.GOOD
+        if result.contract_faults:
+            return Ending.CONTRACT_BROKEN
+        return self._register_runner(result)
+
+    def _register_runner(self, result: StackResult) -> Ending:
+        """A deployed hub is good when a runner of it takes jobs."""
+        if not result.settings.hub:
+            return Ending.GOOD
+        version = result.settings.hub.runners.agent.version
+        registration = Registration(self.world, result.outputs, result.settings.repository, version)
+        result.runner = registration.found
+        return Ending.GOOD if self._step(result, "runner", registration.perform).succeeded else Ending.REFUSED
 
     def _preflight(self, settings: Settings) -> Run:
         problems = self.world.preflight(settings)
@@ -123,8 +137,7 @@ class Conductor:
         result.outputs = dict(stack.get("outputs", {}))
         result.contract_faults = contract_faults(result.outputs)
         known = inventory(result.resources)
-        if quota := result.settings.quota:
-            result.quota = held_against(demands(known), quota.limits, quota.reserve)
+        result.quota = quota_lines(result.settings, known)
         result.bill = bill(known)
         self._done(result, "contract", started)
 
@@ -144,6 +157,17 @@ class Conductor:
     def _done(self, result: StackResult, name: str, started: float) -> None:
         result.seconds[name] = time.monotonic() - started
         self.observe(result.name, name, result.seconds[name])
+
+
+def quota_lines(settings: Settings, resources: Sequence[Resource]) -> list[QuotaLine]:
+    """What a stack can need at once, against its share; slots of on-demand runners against what each region has."""
+    lines = held_against(demands(resources), settings.quota.limits, settings.quota.reserve) if settings.quota else []
+    if settings.runners and settings.runners.azure:
+        slots = list(slot_demands(resources))
+        for region, place in settings.runners.azure.regions.items():
+            own = [demand for demand in slots if demand.region == region]
+            lines += held_against(own, {REGIONAL: place.cores}, place.reserve)
+    return lines
 
 
 def inventory(resources: Sequence[Mapping[str, Any]]) -> list[Resource]:

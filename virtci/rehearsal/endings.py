@@ -15,4 +15,5 @@ class Ending(IntEnum):
     NO_ENGINE = 6
     NO_SPACE = 7
     PIPELINE_RED = 8
+    INVARIANT_BROKEN = 9
     INTERRUPTED = 130

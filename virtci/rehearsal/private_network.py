@@ -47,7 +47,7 @@ def _handler(ports: Mapping[str, int]) -> type[BaseHTTPRequestHandler]:
                 self.log_error("%s: %s", self.path, error)
             self.close_connection = True
 
-        def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        def log_message(self, *_: object) -> None:
             """Clients say themselves what went wrong."""
 
     return Handler

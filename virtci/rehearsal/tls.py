@@ -25,7 +25,7 @@ CURVES: Mapping[str, type[ec.EllipticCurve]] = {
     "P521": ec.SECP521R1,
 }
 MAKERS: Mapping[str, Callable[[Values], Key]] = {
-    "ED25519": lambda inputs: ed25519.Ed25519PrivateKey.generate(),  # noqa: ARG005
+    "ED25519": lambda _: ed25519.Ed25519PrivateKey.generate(),
     "RSA": lambda inputs: rsa.generate_private_key(public_exponent=65_537, key_size=inputs["rsaBits"]),
     "ECDSA": lambda inputs: ec.generate_private_key(CURVES[inputs["ecdsaCurve"]]()),
 }
@@ -55,6 +55,7 @@ class Tls:
     """
 
     package: str = "tls"
+    delete_before_replace: bool = False
 
     def configure(self, variables: Mapping[str, str]) -> None:
         """Making keys needs no configuration."""
@@ -67,7 +68,7 @@ class Tls:
             found.append(Failure("algorithm", 'The argument "algorithm" is required'))
         return found + [failure for name in sorted(inputs.keys() & INPUTS.keys()) for failure in _wrong(name, inputs)]
 
-    def replaces(self, kind: str, change: Change) -> bool:  # noqa: ARG002
+    def replaces(self, kind: str, _change: Change) -> bool:
         """A key with other properties is another key."""
         _known(kind)
         return True
@@ -85,32 +86,28 @@ class Tls:
         identity = hashlib.sha1(_public_der(key), usedforsecurity=False).hexdigest()
         return identity, {**complete, **_private(key), **_public(key)}
 
-    def read(self, kind: str, resource_id: str, inputs: Values, state: Values) -> Values | None:  # noqa: ARG002
+    def read(self, kind: str, _resource_id: str, _inputs: Values, state: Values) -> Values | None:
         """A key lives in the state only."""
         _known(kind)
         return state or None
 
-    def update(self, kind: str, resource_id: str, inputs: Values, state: Values) -> Values:  # noqa: ARG002
+    def update(self, kind: str, _resource_id: str, inputs: Values, state: Values) -> Values:
         """Every change replaces, so an update can only confirm the key."""
         _known(kind)
         return {**state, **DEFAULTS, **inputs}
 
-    def delete(self, kind: str, resource_id: str, state: Values) -> None:  # noqa: ARG002
+    def delete(self, kind: str, _resource_id: str, _state: Values) -> None:
         """Forgetting the state is all."""
         _known(kind)
 
-    def invoke(self, token: str, arguments: Values) -> Values:  # noqa: ARG002
+    def invoke(self, token: str, _arguments: Values) -> Values:
         """The rehearsal needs no function of this provider."""
         raise CloudError(404, "UnknownFunction", f"The rehearsal does not know the function {token}.")
 
-    def input_names(self, kind: str) -> frozenset[str]:
-        """Every input that the resource type takes, given or not."""
-        _known(kind)
-        return frozenset(INPUTS)
-
     def settable(self, kind: str, outputs: Values) -> Values:
         """The outputs that are inputs as well."""
-        return {name: outputs[name] for name in self.input_names(kind) & outputs.keys()}
+        _known(kind)
+        return {name: value for name, value in outputs.items() if name in INPUTS}
 
 
 def _known(kind: str) -> None:

@@ -25,6 +25,7 @@ from virtci.fleet.cluster_api import ClusterApi
 from virtci.fleet.preflight import vault_problems
 from virtci.fleet.readiness import measure
 from virtci.places import ROOT
+from virtci.rehearsal.aws.scenario import Attached, aws_for
 from virtci.rehearsal.azure.arm import ResourceManager, Scenario
 from virtci.rehearsal.azure.catalogue import warm_up
 from virtci.rehearsal.azure.network import FIRST_HOST
@@ -33,6 +34,7 @@ from virtci.rehearsal.azure.server import serve as serve_azure
 from virtci.rehearsal.bridge import Provider, Servers
 from virtci.rehearsal.clock import SimulatedClock
 from virtci.rehearsal.github.api import GitHubScenario, serve
+from virtci.rehearsal.github.api import Server as GitHubServer
 from virtci.rehearsal.github.provider import GitHub
 from virtci.rehearsal.journal import FaultPlan, Journal
 from virtci.rehearsal.kubernetes.provider import MANAGER, Kubernetes
@@ -52,12 +54,19 @@ class World:
     clock: SimulatedClock
     journal: Journal
     azure: ResourceManager
-    github_url: str
+    github: GitHubServer
     servers: Servers
     clusters: Mapping[str, ControlPlane] = field(default_factory=dict)
     """The cluster of each stack that declares the contents of one."""
     no_clusters: tuple[Missing, ...] = ()
     """The programs without which there are none."""
+    aws: Attached | None = None
+    """Where a stack has anything in AWS."""
+
+    @property
+    def github_url(self) -> str:
+        """Where the simulated GitHub listens."""
+        return self.github.url
 
     def preflight(self, settings: Settings) -> list[Problem]:
         """What the simulated Azure says before a deployment, through the real client."""
@@ -78,6 +87,11 @@ class World:
         with kubernetes(self.clusters[stack].kubeconfig) as client:
             record = measure(client, environment, settings.probe_image)
         return judge(parse_record(json.dumps(record)), ROWS[environment].hypervisor)
+
+    def remaining(self) -> list[str]:
+        """What the stacks brought anywhere and did not take away."""
+        aws = self.aws.cloud.remaining() if self.aws else []
+        return [*self.azure.remaining(), *aws, *self.remaining_in_clusters()]
 
     def remaining_in_clusters(self) -> list[str]:
         """What the stacks brought into clusters and did not take away."""
@@ -137,12 +151,15 @@ def world(
             planes: dict[str, ControlPlane] = {}
             if found and not absent:
                 planes = running.enter_context(clusters(list(found.values()), folder))
+            aws = running.enter_context(aws_for(stacks, clock, journal))
+            if aws:
+                providers.append(aws.provider)
             own: dict[str, Provider] = {name: Kubernetes(it.kubeconfig_file, journal) for name, it in planes.items()}
             servers = running.enter_context(Servers(providers, own))
             for stack, plane in planes.items():
                 if (kubevirt := stacks[stack].kubevirt) and ROWS[kubevirt.environment].compute == "cluster":
                     azure.store.cluster_authority = plane.ca
-            yield World(clock, journal, azure, github.url, servers, planes, absent)
+            yield World(clock, journal, azure, github, servers, planes, absent, aws)
 
 
 def wanted_clusters(stacks: Mapping[str, Settings]) -> dict[str, Cluster]:
@@ -207,6 +224,7 @@ def azure_scenario(stacks: Mapping[str, Settings]) -> Scenario:
     """A subscription whose quota is what the stacks' shares add up to, and that sees the images they name."""
     any_stack = next(iter(stacks.values()))
     limits: dict[str, Counter[str]] = {}
+    zones: dict[str, tuple[str, ...]] = {}
     images = set()
     marketplace = set()
     for settings in stacks.values():
@@ -214,6 +232,10 @@ def azure_scenario(stacks: Mapping[str, Settings]) -> Scenario:
             limits.setdefault(settings.region, Counter()).update(
                 {REGIONAL: settings.quota.cores, **settings.quota.families}
             )
+        if settings.runners and settings.runners.azure:
+            for region, place in settings.runners.azure.regions.items():
+                limits.setdefault(region, Counter()).update({REGIONAL: place.cores, **place.families})
+                zones[region] = tuple(map(str, place.zones))
         images |= {item.machine.image for item in settings.environments.values() if item.machine}
         if settings.hub:
             marketplace.add(settings.hub.runners.image)
@@ -221,6 +243,7 @@ def azure_scenario(stacks: Mapping[str, Settings]) -> Scenario:
         subscription=any_stack.subscription,
         tenant=any_stack.tenant,
         limits={region: dict(families) for region, families in limits.items()},
+        zones=zones,
         images=frozenset(images),
         marketplace=frozenset(marketplace),
     )

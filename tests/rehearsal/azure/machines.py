@@ -10,7 +10,7 @@ from azure.keyvault.secrets import SecretClient
 from tests.rehearsal.azure.simulated import GROUP, SUBSCRIPTION, Cloud
 from virtci.core.roles import role_definition_id
 from virtci.rehearsal.azure.access import PROPAGATION_SECONDS
-from virtci.rehearsal.azure.secrets import SecretsEndpoint
+from virtci.rehearsal.azure.https import SecureEndpoint
 from virtci.rehearsal.bridge import Values
 
 VAULT = "kv-test"
@@ -74,7 +74,7 @@ def grant(cloud: Cloud, principal: str, role_id: str, scope: str, *, works: bool
         cloud.clock.advance(PROPAGATION_SECONDS)
 
 
-def secret_client(endpoint: SecretsEndpoint, token: str, **options: Any) -> SecretClient:
+def secret_client(endpoint: SecureEndpoint, token: str, **options: Any) -> SecretClient:
     """The real client, as the run-time commands make it for a rehearsal."""
     return SecretClient(
         endpoint.url,

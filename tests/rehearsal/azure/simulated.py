@@ -31,17 +31,17 @@ class Cloud:
     manager: ResourceManager
     provider: AzureNative
 
-    def create(self, kind: str, **inputs: Any) -> tuple[str, Values]:
+    def create(self, kind: str, /, **inputs: Any) -> tuple[str, Values]:
         """Creates by a short type such as `network:VirtualNetwork`; the group and region are filled in."""
         return self.provider.create(f"azure-native:{kind}", self.complete(kind, inputs))
 
-    def update(self, kind: str, resource_id: str, **inputs: Any) -> Values:
+    def update(self, kind: str, resource_id: str, /, **inputs: Any) -> Values:
         return self.provider.update(f"azure-native:{kind}", resource_id, self.complete(kind, inputs), {})
 
     def delete(self, resource_id: str) -> None:
         self.provider.delete("azure-native:resources:ResourceGroup", resource_id, {})
 
-    def problems(self, kind: str, **inputs: Any) -> dict[str, str]:
+    def problems(self, kind: str, /, **inputs: Any) -> dict[str, str]:
         """What the provider's check refuses, by property."""
         found = self.provider.check(f"azure-native:{kind}", self.complete(kind, inputs))
         return {item.property: item.reason for item in found}

@@ -8,7 +8,17 @@ import pytest
 
 from components.roles import BOOT_TAGGER, DELEGATED_ROLES, POWER_ACTIONS, POWER_OPERATOR, TAG_ACTIONS
 from tests.core.test_tables import roles_in_components
-from tests.rehearsal.azure.machines import MACHINE_ID, VAULT_ID, grant, machine, open_vault, patched_tags, role, secret
+from tests.rehearsal.azure.machines import (
+    MACHINE_ID,
+    SUBNET_ID,
+    VAULT_ID,
+    grant,
+    machine,
+    open_vault,
+    patched_tags,
+    role,
+    secret,
+)
 from tests.rehearsal.azure.simulated import GROUP, OLD_PRINCIPAL, SUBSCRIPTION, Cloud
 from virtci.core.tables import table
 from virtci.rehearsal.azure.access import PROPAGATION_SECONDS, needed
@@ -196,3 +206,20 @@ def test_the_permissions_of_every_role_that_the_project_gives_are_known() -> Non
     assert {*DELEGATED_ROLES, *roles_in_components()} <= known.keys() <= table("roles")["roles"].keys()
     actions = [item for row in known.values() for items in row.values() for item in items]
     assert all(item == "*" or re.fullmatch(r"(\*|Microsoft\.\w+)(/[\w*]+)+", item) for item in actions)
+
+
+def test_who_writes_something_needs_a_right_on_what_it_refers_to(ready: Cloud) -> None:
+    _, identity = ready.identity("launcher")
+    principal, interfaces = str(identity["principalId"]), f"{GROUP}/providers/Microsoft.Network/networkInterfaces"
+    grant(ready, principal, role(ready, "interfaces", actions=["Microsoft.Network/networkInterfaces/*"]), GROUP)
+    configuration = {"name": "ip", "properties": {"subnet": {"id": SUBNET_ID}}}
+    body = {"location": "westus", "properties": {"ipConfigurations": [configuration]}}
+
+    refused = ready.manager.request("PUT", f"{interfaces}/a", body, principal)
+    error = (refused.body or {})["error"]
+    assert (refused.status, error["code"]) == (403, "LinkedAuthorizationFailed")
+    assert "'Microsoft.Network/virtualNetworks/subnets/join/action'" in error["message"]
+
+    join = role(ready, "join", actions=["Microsoft.Network/virtualNetworks/subnets/join/action"])
+    grant(ready, principal, join, SUBNET_ID)
+    assert ready.manager.request("PUT", f"{interfaces}/a", body, principal).status == 201

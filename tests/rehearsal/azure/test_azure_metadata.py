@@ -158,3 +158,15 @@ def test_a_machine_that_is_gone_has_no_service(ready: Cloud, http: httpx.Client)
     assert not ready.exists(f"{GROUP}/providers/Microsoft.Compute/virtualMachines/vm")
     with pytest.raises(httpx.RemoteProtocolError):
         http.get(TOKEN, headers=ASKING)
+
+
+def test_an_eviction_is_announced_with_the_machine_it_meets(
+    ready: Cloud, service: Metadata, http: httpx.Client
+) -> None:
+    machine(ready)
+    path = "/metadata/scheduledevents?api-version=2020-07-01"
+    assert http.get(path, headers=ASKING).json()["Events"] == []
+    service.preempted = "Mon, 19 Sep 2026 18:29:47 GMT"
+    (event,) = http.get(path, headers=ASKING).json()["Events"]
+    assert (event["EventType"], event["Resources"], event["NotBefore"]) == ("Preempt", ["vm"], service.preempted)
+    assert http.get("/metadata/scheduledevents", headers=ASKING).status_code == 400

@@ -54,7 +54,7 @@ def test_the_default_location_of_the_provider_is_used(cloud: Cloud) -> None:
 
 def test_an_unknown_type_is_refused(cloud: Cloud) -> None:
     with refused() as refusal:
-        cloud.provider.check("azure-native:storage:StorageAccount", {})
+        cloud.provider.check("azure-native:sql:Server", {})
     assert refusal.said == (400, "UnknownResourceType")
 
 

@@ -25,7 +25,8 @@ from tests.rehearsal.azure.machines import (
 )
 from tests.rehearsal.azure.simulated import SUBSCRIPTION, Cloud, build
 from virtci.rehearsal.azure.access import PROPAGATION_SECONDS
-from virtci.rehearsal.azure.secrets import AUDIENCE, SecretsEndpoint, Vault, held, serve_secrets
+from virtci.rehearsal.azure.https import SecureEndpoint
+from virtci.rehearsal.azure.secrets import AUDIENCE, Vault, held, serve_secrets
 from virtci.rehearsal.azure.tokens import issue
 from virtci.rehearsal.journal import Fault
 
@@ -42,7 +43,7 @@ def owner(ready: Cloud) -> str:
 
 
 @pytest.fixture
-def endpoint(ready: Cloud, tmp_path: Path) -> Iterator[SecretsEndpoint]:
+def endpoint(ready: Cloud, tmp_path: Path) -> Iterator[SecureEndpoint]:
     with serve_secrets(Vault(ready.manager, VAULT), tmp_path) as served:
         yield served
 
@@ -53,14 +54,14 @@ def refusal(error: pytest.ExceptionInfo[HttpResponseError]) -> tuple[int | None,
     return error.value.status_code, said.code, (said.innererror or {}).get("code", "")
 
 
-def plain(endpoint: SecretsEndpoint) -> httpx.Client:
+def plain(endpoint: SecureEndpoint) -> httpx.Client:
     """A client that knows nothing of vaults, as curl on a machine."""
     trusted = ssl.create_default_context(cafile=str(endpoint.certificate))
     return httpx.Client(base_url=endpoint.url, verify=trusted, trust_env=False)
 
 
 def test_the_client_sets_a_secret_and_reads_it_with_all_its_marks(
-    ready: Cloud, owner: str, endpoint: SecretsEndpoint
+    ready: Cloud, owner: str, endpoint: SecureEndpoint
 ) -> None:
     expires = datetime(2026, 1, 12, tzinfo=UTC)
     client = secret_client(endpoint, owner)
@@ -77,14 +78,14 @@ def test_the_client_sets_a_secret_and_reads_it_with_all_its_marks(
     )
 
 
-def test_a_new_version_does_not_take_over_tags_and_type(owner: str, endpoint: SecretsEndpoint) -> None:
+def test_a_new_version_does_not_take_over_tags_and_type(owner: str, endpoint: SecureEndpoint) -> None:
     client = secret_client(endpoint, owner)
     client.set_secret("a", "one", content_type="text/plain", tags={"owner": "ci"})
     client.set_secret("a", "two")
     assert (client.get_secret("a").properties.tags, client.get_secret("a").properties.content_type) == ({}, None)
 
 
-def test_every_version_stays_readable_by_its_name(owner: str, endpoint: SecretsEndpoint) -> None:
+def test_every_version_stays_readable_by_its_name(owner: str, endpoint: SecureEndpoint) -> None:
     client = secret_client(endpoint, owner)
     first = client.set_secret("a", "one").properties.version
     client.set_secret("a", "two")
@@ -92,7 +93,7 @@ def test_every_version_stays_readable_by_its_name(owner: str, endpoint: SecretsE
     assert len(list(client.list_properties_of_secret_versions("a"))) == 2
 
 
-def test_both_sides_see_the_same_secret(ready: Cloud, owner: str, endpoint: SecretsEndpoint) -> None:
+def test_both_sides_see_the_same_secret(ready: Cloud, owner: str, endpoint: SecureEndpoint) -> None:
     place = secret(ready, "a", "placeholder")
     client = secret_client(endpoint, owner)
     assert client.get_secret("a").value == "placeholder"
@@ -103,7 +104,7 @@ def test_both_sides_see_the_same_secret(ready: Cloud, owner: str, endpoint: Secr
 
 
 def test_an_update_through_resource_manager_puts_its_value_back(
-    ready: Cloud, owner: str, endpoint: SecretsEndpoint
+    ready: Cloud, owner: str, endpoint: SecureEndpoint
 ) -> None:
     place = secret(ready, "a", "placeholder")
     client = secret_client(endpoint, owner)
@@ -114,7 +115,7 @@ def test_an_update_through_resource_manager_puts_its_value_back(
 
 
 @pytest.mark.usefixtures("owner")
-def test_a_caller_without_a_token_is_told_where_to_get_one(endpoint: SecretsEndpoint) -> None:
+def test_a_caller_without_a_token_is_told_where_to_get_one(endpoint: SecureEndpoint) -> None:
     with plain(endpoint) as http:
         answer = http.get("/secrets/a?api-version=7.4")
     assert answer.status_code == 401
@@ -122,13 +123,13 @@ def test_a_caller_without_a_token_is_told_where_to_get_one(endpoint: SecretsEndp
     assert answer.headers["www-authenticate"].endswith('resource="https://vault.azure.net"')
 
 
-def test_a_token_for_another_service_is_refused(ready: Cloud, owner: str, endpoint: SecretsEndpoint) -> None:
+def test_a_token_for_another_service_is_refused(ready: Cloud, owner: str, endpoint: SecureEndpoint) -> None:
     later = ready.clock.now.timestamp() + 60
     with pytest.raises(ClientAuthenticationError, match="audience"):
         secret_client(endpoint, issue(owner, "https://management.azure.com/", later)).get_secret("a")
 
 
-def test_a_token_works_until_it_expires(ready: Cloud, owner: str, endpoint: SecretsEndpoint) -> None:
+def test_a_token_works_until_it_expires(ready: Cloud, owner: str, endpoint: SecureEndpoint) -> None:
     secret(ready, "a", "one")
     client = secret_client(endpoint, issue(owner, AUDIENCE, ready.clock.now.timestamp() + 60))
     assert client.get_secret("a").value == "one"
@@ -138,7 +139,7 @@ def test_a_token_works_until_it_expires(ready: Cloud, owner: str, endpoint: Secr
 
 
 def test_tokens_that_name_nobody_are_those_of_the_caller_or_refused(
-    ready: Cloud, owner: str, endpoint: SecretsEndpoint, tmp_path: Path
+    ready: Cloud, owner: str, endpoint: SecureEndpoint, tmp_path: Path
 ) -> None:
     secret(ready, "a", "one")
     with pytest.raises(ClientAuthenticationError):
@@ -147,7 +148,7 @@ def test_tokens_that_name_nobody_are_those_of_the_caller_or_refused(
         assert secret_client(served, "rehearsal").get_secret("a").value == "one"
 
 
-def test_a_role_works_only_after_it_has_spread(ready: Cloud, endpoint: SecretsEndpoint) -> None:
+def test_a_role_works_only_after_it_has_spread(ready: Cloud, endpoint: SecureEndpoint) -> None:
     open_vault(ready)
     place, principal = secret(ready, "a", "one"), machine(ready)
     grant(ready, principal, SECRET_USER, place, works=False)
@@ -174,7 +175,7 @@ def test_refusals_can_move_the_clock_for_callers_that_wait_by_another_one(ready:
     assert refused == 3
 
 
-def test_a_role_on_one_secret_says_nothing_of_another(ready: Cloud, endpoint: SecretsEndpoint) -> None:
+def test_a_role_on_one_secret_says_nothing_of_another(ready: Cloud, endpoint: SecureEndpoint) -> None:
     open_vault(ready)
     place, principal = secret(ready, "a"), machine(ready)
     secret(ready, "ab")
@@ -186,7 +187,7 @@ def test_a_role_on_one_secret_says_nothing_of_another(ready: Cloud, endpoint: Se
     assert refusal(other)[2] == "ForbiddenByRbac"
 
 
-def test_a_publisher_sets_its_own_secret_and_can_do_nothing_else(ready: Cloud, endpoint: SecretsEndpoint) -> None:
+def test_a_publisher_sets_its_own_secret_and_can_do_nothing_else(ready: Cloud, endpoint: SecureEndpoint) -> None:
     open_vault(ready)
     place, principal = secret(ready, "dev-kubeconfig"), machine(ready)
     publisher = role(ready, "publisher", dataActions=["Microsoft.KeyVault/vaults/secrets/setSecret/action"], actions=[])
@@ -205,7 +206,7 @@ def test_a_publisher_sets_its_own_secret_and_can_do_nothing_else(ready: Cloud, e
         assert refusal(refused) == (403, "Forbidden", "ForbiddenByRbac")
 
 
-def test_a_reader_cannot_set(ready: Cloud, endpoint: SecretsEndpoint) -> None:
+def test_a_reader_cannot_set(ready: Cloud, endpoint: SecureEndpoint) -> None:
     open_vault(ready)
     place, principal = secret(ready, "dev-kubeconfig", "k"), machine(ready)
     grant(ready, principal, SECRET_USER, place)
@@ -217,7 +218,7 @@ def test_a_reader_cannot_set(ready: Cloud, endpoint: SecretsEndpoint) -> None:
     assert [item.value for item in held(ready.manager, VAULT, "dev-kubeconfig")] == ["k"]
 
 
-def test_reader_of_everything_reads_no_secret(ready: Cloud, endpoint: SecretsEndpoint) -> None:
+def test_reader_of_everything_reads_no_secret(ready: Cloud, endpoint: SecureEndpoint) -> None:
     open_vault(ready)
     secret(ready, "a")
     principal = machine(ready)
@@ -235,13 +236,13 @@ def test_a_vault_without_rbac_refuses_everybody(ready: Cloud, tmp_path: Path) ->
         secret_client(served, principal).set_secret("a", "one")
 
 
-def test_an_absent_secret_is_named(owner: str, endpoint: SecretsEndpoint) -> None:
+def test_an_absent_secret_is_named(owner: str, endpoint: SecureEndpoint) -> None:
     with pytest.raises(ResourceNotFoundError, match="SecretNotFound") as absent:
         secret_client(endpoint, owner).get_secret("nothing-here")
     assert refusal(absent)[:2] == (404, "SecretNotFound")
 
 
-def test_a_disabled_secret_is_not_given_and_can_be_enabled_again(owner: str, endpoint: SecretsEndpoint) -> None:
+def test_a_disabled_secret_is_not_given_and_can_be_enabled_again(owner: str, endpoint: SecureEndpoint) -> None:
     client = secret_client(endpoint, owner)
     client.set_secret("a", "one")
     client.update_secret_properties("a", enabled=False)
@@ -252,13 +253,13 @@ def test_a_disabled_secret_is_not_given_and_can_be_enabled_again(owner: str, end
     assert client.get_secret("a").value == "one"
 
 
-def test_an_expired_secret_is_still_given(owner: str, endpoint: SecretsEndpoint) -> None:
+def test_an_expired_secret_is_still_given(owner: str, endpoint: SecureEndpoint) -> None:
     client = secret_client(endpoint, owner)
     client.set_secret("a", "one", expires_on=datetime(2020, 1, 1, tzinfo=UTC))
     assert client.get_secret("a").value == "one"
 
 
-def test_a_deleted_secret_keeps_its_name_and_can_come_back(owner: str, endpoint: SecretsEndpoint) -> None:
+def test_a_deleted_secret_keeps_its_name_and_can_come_back(owner: str, endpoint: SecureEndpoint) -> None:
     client = secret_client(endpoint, owner)
     client.set_secret("a", "one")
     client.begin_delete_secret("a").result()
@@ -272,7 +273,7 @@ def test_a_deleted_secret_keeps_its_name_and_can_come_back(owner: str, endpoint:
     assert client.get_secret("a").value == "one"
 
 
-def test_a_purged_secret_frees_its_name(owner: str, endpoint: SecretsEndpoint) -> None:
+def test_a_purged_secret_frees_its_name(owner: str, endpoint: SecureEndpoint) -> None:
     client = secret_client(endpoint, owner)
     client.set_secret("a", "one")
     client.begin_delete_secret("a").result()
@@ -280,7 +281,7 @@ def test_a_purged_secret_frees_its_name(owner: str, endpoint: SecretsEndpoint) -
     assert client.set_secret("a", "two").value == "two"
 
 
-def test_purge_protection_forbids_purging(ready: Cloud, endpoint: SecretsEndpoint) -> None:
+def test_purge_protection_forbids_purging(ready: Cloud, endpoint: SecureEndpoint) -> None:
     open_vault(ready, enablePurgeProtection=True)
     principal = machine(ready)
     grant(ready, principal, SECRET_OFFICER, VAULT_ID)
@@ -309,14 +310,14 @@ def test_the_firewall_lets_in_its_subnets_alone(ready: Cloud, tmp_path: Path, su
     assert refusal(outside) == (403, "Forbidden", "ForbiddenByFirewall")
 
 
-def test_a_vault_without_public_access_lets_nobody_in(ready: Cloud, endpoint: SecretsEndpoint) -> None:
+def test_a_vault_without_public_access_lets_nobody_in(ready: Cloud, endpoint: SecureEndpoint) -> None:
     open_vault(ready, publicNetworkAccess="Disabled")
     with pytest.raises(HttpResponseError) as outside:
         secret_client(endpoint, ELSEWHERE).get_secret("a")
     assert refusal(outside)[2] == "ForbiddenByConnection"
 
 
-def test_nobody_answers_where_there_is_no_vault(endpoint: SecretsEndpoint) -> None:
+def test_nobody_answers_where_there_is_no_vault(endpoint: SecureEndpoint) -> None:
     with plain(endpoint) as http, pytest.raises(httpx.RemoteProtocolError):
         http.get("/secrets/a?api-version=7.4")
 
@@ -336,7 +337,7 @@ def test_nobody_answers_where_there_is_no_vault(endpoint: SecretsEndpoint) -> No
     ],
 )
 def test_a_request_that_is_not_one_is_refused(
-    owner: str, endpoint: SecretsEndpoint, method: str, target: str, body: object, said: str
+    owner: str, endpoint: SecureEndpoint, method: str, target: str, body: object, said: str
 ) -> None:
     with plain(endpoint) as http:
         answer = http.request(method, target, json=body, headers={"Authorization": f"Bearer {owner}"})
@@ -346,7 +347,7 @@ def test_a_request_that_is_not_one_is_refused(
 
 @pytest.mark.parametrize("version", ["7.4", "7.5", "7.6"])
 def test_every_version_of_the_interface_that_machines_use_is_served(
-    owner: str, endpoint: SecretsEndpoint, version: str
+    owner: str, endpoint: SecureEndpoint, version: str
 ) -> None:
     with plain(endpoint) as http:
         headers = {"Authorization": f"Bearer {owner}"}
@@ -354,14 +355,14 @@ def test_every_version_of_the_interface_that_machines_use_is_served(
         assert http.get(f"/secrets/a?api-version={version}", headers=headers).json()["value"] == "one"
 
 
-def test_long_lists_come_in_pages(owner: str, endpoint: SecretsEndpoint) -> None:
+def test_long_lists_come_in_pages(owner: str, endpoint: SecureEndpoint) -> None:
     client = secret_client(endpoint, owner)
     for number in range(27):
         client.set_secret(f"a-{number:02}", "one")
     assert [item.name for item in client.list_properties_of_secrets()] == [f"a-{number:02}" for number in range(27)]
 
 
-def test_calls_are_in_the_journal_without_values(ready: Cloud, owner: str, endpoint: SecretsEndpoint) -> None:
+def test_calls_are_in_the_journal_without_values(ready: Cloud, owner: str, endpoint: SecureEndpoint) -> None:
     secret_client(endpoint, owner).set_secret("a", "very-secret")
     calls = [item for item in ready.journal.calls if item.cloud == "vault"]
     assert [(item.operation, item.target, item.status) for item in calls][-1] == ("PUT", "/secrets/a", 200)

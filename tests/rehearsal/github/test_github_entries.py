@@ -130,3 +130,23 @@ def test_an_absent_environment_holds_nothing(api: httpx.Client) -> None:
     absent = "/repos/octo-lab/virt-ci/environments/absent"
     assert api.post(f"{absent}/variables", json={"name": "A", "value": "x"}).status_code == 404
     assert api.put(f"{absent}/secrets/A", json={"key_id": "1", "encrypted_value": "AAAA"}).status_code == 404
+
+
+def test_a_repository_has_variables_of_its_own(api: httpx.Client) -> None:
+    own = "/repos/octo-lab/virt-ci/actions/variables"
+    api.post(VARIABLES, json={"name": "REGION", "value": "of the environment"})
+    assert api.get(f"{own}/REGION").status_code == 404
+    assert api.post(own, json={"name": "Region", "value": "north"}).status_code == 201
+    assert api.post(own, json={"name": "REGION", "value": "south"}).status_code == 409
+    assert api.patch(f"{own}/region", json={"value": "south"}).status_code == 204
+    assert [item["value"] for item in api.get(own).json()["variables"]] == ["south"]
+    assert api.get(f"{VARIABLES}/REGION").json()["value"] == "of the environment"
+    assert api.get("/repos/octo-lab/vault/actions/variables").json()["total_count"] == 0
+    assert [api.delete(f"{own}/REGION").status_code for _ in range(2)] == [204, 404]
+
+
+def test_a_repository_holds_five_hundred_variables_and_48_kilobytes_in_each(api: httpx.Client) -> None:
+    own = "/repos/octo-lab/virt-ci/actions/variables"
+    assert api.post(own, json={"name": "LARGE", "value": "x" * (48 * 1024 + 1)}).status_code == 422
+    made = [api.post(own, json={"name": f"V{n}", "value": "x"}).status_code for n in range(501)]
+    assert made == [201] * 500 + [422]

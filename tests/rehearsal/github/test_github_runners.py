@@ -20,14 +20,16 @@ def token(api: httpx.Client, place: str = PLACE) -> str:
     return str(answer.json()["token"])
 
 
-def enrolled(server: Server, given: str, name: str = "runner-1", version: str = "2.336.0", **more: bool) -> Runner:
+def enrolled(
+    server: Server, given: str, name: str = "runner-1", version: str = "2.336.0", *, replace: bool = False
+) -> Runner:
     with server.held() as world:
-        return enrol(world, given, PLACE, name, ("l1vh",), version, **({"replace": False} | more))
+        return enrol(world, given, PLACE, name, ("l1vh",), version, replace)
 
 
-def refusal(server: Server, given: str, **more: str) -> tuple[int, str]:
+def refusal(server: Server, given: str, name: str = "runner-1", version: str = "2.336.0") -> tuple[int, str]:
     with pytest.raises(CloudError) as refused:
-        enrolled(server, given, **more)  # type: ignore[arg-type]
+        enrolled(server, given, name, version)
     return refused.value.status, refused.value.message
 
 

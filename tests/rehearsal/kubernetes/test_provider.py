@@ -363,6 +363,12 @@ def test_what_is_replaced_is_deleted_first_because_it_keeps_its_name() -> None:
     assert answer.deleteBeforeReplace
 
 
+def test_what_a_refresh_may_write_is_not_the_status() -> None:
+    declared = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "x"}}
+
+    assert unconfigured().settable(NAMESPACE, {**declared, "status": {"phase": "Active"}}) == declared
+
+
 def test_config_maps_are_changed_in_place_where_the_program_says_so() -> None:
     face = Kubernetes(Path("/nonexistent"), Journal(SimulatedClock()))
     face.configure({"enableConfigMapMutable": "true"})

@@ -4,7 +4,9 @@ Resource Manager enforces this for managed identities alone: they act with the r
 else stands for a person or a login outside the project, whose roles no rehearsal knows. Conditions are not evaluated.
 
 Rules: azure-docs, role-based-access-control (role-definitions.md: wildcards and what is subtracted; troubleshooting.md: up
-to ten minutes until an assignment works; resource-provider-operations: names of actions).
+to ten minutes until an assignment works; resource-provider-operations: names of actions). What a write refers to asks for
+an action of its own (LinkedAuthorizationFailed), as seen in Azure/OpenShift#186 and kubernetes#93020 for disks and snapshots,
+Azure/aad-pod-identity#550 for subnets.
 """
 
 import re
@@ -22,6 +24,13 @@ from virtci.rehearsal.journal import CloudError
 PROPAGATION_SECONDS = 300.0
 """Simulated seconds until a new assignment works; the platform promises no more than ten minutes."""
 _VERBS = {"GET": "read", "HEAD": "read", "PUT": "write", "PATCH": "write", "DELETE": "delete"}
+_JOINED = ("networkInterfaces", "networkSecurityGroups", "natGateways", "publicIPAddresses", "virtualNetworks/subnets")
+_LINKED = {
+    **{f"microsoft.network/{kind.lower()}": f"Microsoft.Network/{kind}/join/action" for kind in _JOINED},
+    "microsoft.managedidentity/userassignedidentities": "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action",
+    "microsoft.compute/galleries/images/versions": "Microsoft.Compute/galleries/images/versions/read",
+}
+_COPIED = ("microsoft.compute/disks", "microsoft.compute/snapshots")
 _TAGS = re.compile(r"(.+)/providers/Microsoft\.Resources/tags/default", re.IGNORECASE)
 _NAME_CHECK = re.compile(r"/subscriptions/[^/]+/providers/([^/]+)/checkNameAvailability", re.IGNORECASE)
 
@@ -38,6 +47,30 @@ def require(store: Store, principal: str, method: str, path: str) -> None:
             "your credentials."
         )
         raise CloudError(403, "AuthorizationFailed", text)
+
+
+def require_linked(store: Store, principal: str, method: str, path: str, body: Values) -> None:
+    """Raises `CloudError` when a managed identity may not use what a write refers to."""
+    if principal not in store.principals or method != "PUT":
+        return
+    writer = ids.parse(path)
+    for target in sorted({*ids.references(body, store.scenario.subscription)}):
+        action = _linked(writer.arm.lower(), ids.parse(target).arm.lower())
+        inside = ids.is_below(target, writer.id)
+        if action and not inside and not allows(store, principal, action, target):
+            text = (
+                f"The client '{principal}' with object id '{principal}' has permission to perform action "
+                f"'{writer.arm}/write' on scope '{path}'; however, it does not have permission to perform action(s) "
+                f"'{action}' on the linked scope(s) '{target}' (respectively) or the linked scope(s) are invalid."
+            )
+            raise CloudError(403, "LinkedAuthorizationFailed", text)
+
+
+def _linked(writer: str, target: str) -> str | None:
+    """The action that a reference asks for; copies of disks are asked for by disks and snapshots alone."""
+    if target in _COPIED:
+        return "Microsoft.Compute/disks/beginGetAccess/action" if writer in _COPIED else None
+    return _LINKED.get(target)
 
 
 def allows(

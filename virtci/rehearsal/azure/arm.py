@@ -27,6 +27,9 @@ LEAVES_FAILED_RESOURCE = {
     "InternalExecutionError",
 }
 
+# Services that answer 200 to a write of something new as well (REST reference of `Disks` and `Snapshots`).
+NEVER_CREATED = ("Microsoft.Compute/disks", "Microsoft.Compute/snapshots")
+
 
 @dataclass(frozen=True, slots=True)
 class Response:
@@ -86,6 +89,21 @@ class ResourceManager:
         with self.store.lock:
             return sorted(record.id for record in self.store.records.values())
 
+    def evict(self, machine: str) -> None:
+        """Takes a spot machine back, as the platform does: for good or, with the policy Deallocate, until it is started.
+
+        Raises `LookupError` for what is no spot machine.
+        """
+        with self.clock.operation(), self.store.lock:
+            record = self.store.get(machine)
+            if record is None or record.properties.get("priority") != "Spot":
+                raise LookupError(f"{machine} is no spot machine")
+            if record.properties.get("evictionPolicy") == "Delete":
+                self._remove(record)
+            else:
+                record.notes["power"] = "deallocated"
+            self.journal.record("azure", "EVICT", record.id, 200, "SpotEvicted")
+
     def _fail_halfway(self, request: _Request, code: str) -> None:
         if request.method != "PUT" or code not in LEAVES_FAILED_RESOURCE:
             return
@@ -99,6 +117,7 @@ class ResourceManager:
         with self.store.lock:
             self._throttle.take(request.method, request.principal)
             access.require(self.store, request.principal, request.method, request.path)
+            access.require_linked(self.store, request.principal, request.method, request.path, request.body)
             if not routes.is_gallery_image(request.path):
                 self._check_subscription(request.path)
             found = routes.find(request.method, request.path, request.body)
@@ -158,7 +177,7 @@ class ResourceManager:
             self.clock.wait(seconds.update if write.old else seconds.create)
         with self.store.lock:
             self._complete(write, record)
-            return Response(200 if write.old else 201, self._view(record))
+            return Response(200 if write.old or write.row.arm in NEVER_CREATED else 201, self._view(record))
 
     def _write(self, request: _Request) -> Write:
         address = request.address

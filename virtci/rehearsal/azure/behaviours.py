@@ -1,6 +1,18 @@
 """All hooks by name, as the table of resource types refers to them."""
 
-from virtci.rehearsal.azure import authorization, compute, containers, identity, management, network, pools, vault
+from virtci.rehearsal.azure import (
+    authorization,
+    compute,
+    containers,
+    disks,
+    galleries,
+    identity,
+    management,
+    network,
+    pools,
+    storage,
+    vault,
+)
 from virtci.rehearsal.azure.resource_types import ResourceType
 from virtci.rehearsal.azure.store import Hooks
 
@@ -8,10 +20,13 @@ HOOKS: dict[str, Hooks] = {
     **authorization.HOOKS,
     **compute.HOOKS,
     **containers.HOOKS,
+    **disks.HOOKS,
+    **galleries.HOOKS,
     **identity.HOOKS,
     **management.HOOKS,
     **network.HOOKS,
     **pools.HOOKS,
+    **storage.HOOKS,
     **vault.HOOKS,
 }
 

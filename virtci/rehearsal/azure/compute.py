@@ -4,12 +4,11 @@ import base64
 import binascii
 from collections.abc import Iterator
 
-from virtci.rehearsal.azure import errors, identity, ids, images, network, quota, tables
+from virtci.rehearsal.azure import disks, errors, galleries, identity, ids, images, network, quota, tables
 from virtci.rehearsal.azure.store import Hooks, Record, Store, Write, at
 from virtci.rehearsal.bridge import Values
 from virtci.rehearsal.journal import CloudError
 
-DISKS = "Microsoft.Compute/disks"
 LONGEST_CUSTOM_DATA = 87380
 # The compute service refuses changes of these; the provider itself asks for no replacement.
 IMMUTABLE = (
@@ -24,6 +23,7 @@ IMMUTABLE = (
     "priority",
     "securityProfile.securityType",
 )
+SERIAL_LOGS = "/serial-logs/"
 FORBIDDEN_USERS = {"admin", "administrator", "root", "guest", "test", "user", "console", "sys", "sql", "support"}
 
 
@@ -34,7 +34,11 @@ def _check(write: Write) -> None:
     if write.old:
         _check_immutable(write, write.old)
     check_size(size, write.location)
+    _check_zones(write)
+    _check_spot(write)
     storage = write.properties.get("storageProfile") or {}
+    if at(storage, "osDisk.createOption") == "Attach":
+        disks.check_attached(write, storage["osDisk"])
     images.check(write.store, storage.get("imageReference") or {}, write.location)
     _check_os_profile(write.properties.get("osProfile") or {})
     _check_interfaces(write, size)
@@ -68,6 +72,32 @@ def _check_immutable(write: Write, old: Record) -> None:
             raise errors.conflict("PropertyChangeNotAllowed", f"Changing property '{path}' is not allowed.")
     if list(write.body.get("zones") or []) != list(old.asked.get("zones") or []):
         raise errors.conflict("PropertyChangeNotAllowed", "Changing property 'zones' is not allowed.")
+
+
+def _check_zones(write: Write) -> None:
+    known = write.store.scenario.zones.get(write.location.lower(), ())
+    for zone in write.body.get("zones") or []:
+        if not known:
+            text = f"The resource '{write.address.name}' does not support availability zones at location '{write.location}'."
+            raise errors.bad("LocationNotSupportAvailabilityZones", text)
+        if zone not in known:
+            text = (
+                f"The zone(s) '{zone}' for resource '{write.address.name}' is not supported. The supported zones for "
+                f"location '{write.location}' are '{','.join(known)}'"
+            )
+            raise errors.bad("InvalidAvailabilityZone", text)
+
+
+def _check_spot(write: Write) -> None:
+    asked = write.properties
+    if asked.get("priority") == "Spot":
+        price = at(asked, "billingProfile.maxPrice")
+        if price is not None and price != -1 and price <= 0:
+            raise _invalid(f"The value '{price}' of 'billingProfile.maxPrice' must be -1 or greater than 0.")
+        return
+    for name in ("evictionPolicy", "billingProfile"):
+        if asked.get(name) is not None:
+            raise _invalid(f"Property '{name}' can be set only for machines of priority Spot.")
 
 
 def _check_os_profile(profile: Values) -> None:
@@ -151,6 +181,7 @@ def _complete(write: Write, record: Record) -> None:
     properties["timeCreated"] = write.first_made
     record.notes["power"] = write.old.notes.get("power", "running") if write.old else "running"
     identity.complete_assigned(write.store, record)
+    _complete_image(write, record)
     _complete_os_disk(write, record)
     for reference in _interfaces(write.old.asked["properties"]) if write.old else []:
         network.attach(write.store, reference, None)
@@ -158,22 +189,32 @@ def _complete(write: Write, record: Record) -> None:
         network.attach(write.store, reference, record.id)
 
 
+def _complete_image(write: Write, record: Record) -> None:
+    """A machine says which version it was made from, for as long as it is there."""
+    reference = at(record.properties, "storageProfile.imageReference") or {}
+    before = at(write.old.properties, "storageProfile.imageReference.exactVersion") if write.old else None
+    made_from = galleries.version_for(write.store, str(reference.get("id") or ""), record.location)
+    if before or made_from:
+        reference["exactVersion"] = before or (made_from.name if made_from else "")
+
+
 def _complete_os_disk(write: Write, record: Record) -> None:
     disk = record.properties.setdefault("storageProfile", {}).setdefault("osDisk", {"createOption": "FromImage"})
     if disk.get("diffDiskSettings"):
         return
-    disk.setdefault("name", f"{record.name}_OsDisk_1_{record.guid.replace('-', '')}")
     disk.setdefault("deleteOption", "Detach")
-    group = ids.group_id(record.id)
     managed = disk.setdefault("managedDisk", {})
-    managed["id"] = f"{group}/providers/{DISKS}/{disk['name']}"
-    if write.store.get(managed["id"]) is None:
-        properties = {"diskSizeGB": disk.get("diskSizeGB", 30), "diskState": "Attached"}
-        write.store.add(managed["id"], {"location": record.location, "properties": properties})
+    if disk.get("createOption") == "Attach":
+        disk["name"] = str(managed["id"]).rsplit("/", 1)[-1]
+    else:
+        disk.setdefault("name", f"{record.name}_OsDisk_1_{record.guid.replace('-', '')}")
+        managed["id"] = f"{ids.group_id(record.id)}/providers/{disks.DISKS}/{disk['name']}"
+        if write.store.get(managed["id"]) is None:
+            disks.make_system_disk(write.store, record, disk)
     found = write.store.get(managed["id"])
     if found is not None:
-        found.body |= {"managedBy": record.id}
-        found.body["sku"] = {"name": managed.get("storageAccountType", "Standard_LRS")}
+        disks.attach(found, record.id)
+        found.body.setdefault("sku", {"name": managed.get("storageAccountType", "Standard_LRS")})
 
 
 def _deleted(store: Store, record: Record) -> None:
@@ -189,21 +230,13 @@ def _deleted(store: Store, record: Record) -> None:
         if found and disk.get("deleteOption") == "Delete":
             store.drop(found.id)
         elif found:
-            found.body.pop("managedBy", None)
-            found.properties["diskState"] = "Unattached"
+            disks.detach(found)
 
 
 def _disks(record: Record) -> Iterator[Values]:
     storage = record.properties.get("storageProfile") or {}
     yield storage.get("osDisk") or {}
     yield from storage.get("dataDisks") or []
-
-
-def _refuse_attached_disk(_: Store, record: Record) -> None:
-    machine = record.body.get("managedBy")
-    if machine:
-        text = f"Disk {record.name} is attached to VM {machine}."
-        raise errors.conflict("OperationNotAllowed", text)
 
 
 # --- power ---
@@ -222,6 +255,22 @@ def deallocate(_: Store, record: Record) -> Values:
     """Gives the hardware back; the quota stays used."""
     record.notes["power"] = "deallocated"
     return {}
+
+
+def boot_diagnostics(store: Store, record: Record) -> Values:
+    """Where the serial log of a machine is; the address is a key to it."""
+    if not at(record.properties, "diagnosticsProfile.bootDiagnostics.enabled"):
+        raise errors.conflict(
+            "BootDiagnosticsNotEnabled", f"VM '{record.name}' does not have boot diagnostics enabled."
+        )
+    return {"serialConsoleLogBlobUri": f"{store.address}{SERIAL_LOGS}{record.guid}?sig=simulated"}
+
+
+def serial_log(store: Store, path: str) -> str | None:
+    """What a machine wrote to its serial console, by the path of its log."""
+    guid = path.removeprefix(SERIAL_LOGS).partition("?")[0]
+    found = [record for record in store.of_type(quota.MACHINES) if record.guid == guid]
+    return str(found[0].notes.get("serial", f"{found[0].name} login: ")) if found else None
 
 
 def instance_view(record: Record) -> Values:
@@ -257,5 +306,4 @@ def _view(_: Store, record: Record) -> Values:
 
 HOOKS = {
     "virtual_machine": Hooks(check=_check, complete=_complete, view=_view, deleted=_deleted),
-    "disk": Hooks(before_delete=_refuse_attached_disk),
 }

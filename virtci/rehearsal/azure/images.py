@@ -1,13 +1,15 @@
 """Which images machines can be made from."""
 
-from virtci.rehearsal.azure import errors
+import copy
+
+from virtci.rehearsal.azure import errors, galleries, ids
 from virtci.rehearsal.azure.store import Store
 from virtci.rehearsal.bridge import Values
 from virtci.rehearsal.journal import CloudError
 
 
 def check(store: Store, reference: Values, region: str) -> None:
-    """Refuses an image that the scenario does not name."""
+    """Refuses an image that is neither in a gallery of the subscription nor named by the scenario."""
     if reference.get("id"):
         _check_gallery(store, str(reference["id"]), region)
     elif reference:
@@ -18,16 +20,17 @@ def _check_gallery(store: Store, image: str, region: str) -> None:
     low = image.lower()
     known = {item.lower() for item in store.scenario.images}
     has_versions = any(item.startswith(f"{low}/versions/") for item in known)
-    if low not in known and not has_versions and not store.exists(image):
-        text = (
-            f"The gallery image {image} is not available in {region} region. Please contact image owner to replicate "
-            "to this region, or change your requested region."
-        )
-        raise CloudError(404, "GalleryImageNotFound", text)
+    if low not in known and not has_versions and galleries.version_for(store, image, region) is None:
+        raise galleries.image_not_found(image, region)
 
 
 def shown(store: Store, image: str) -> Values:
-    """An image of a gallery that the subscription may read."""
+    """An image of a gallery of the subscription, or of one that it may read."""
+    record = store.get(image)
+    if record is not None:
+        return copy.deepcopy(record.body)
+    if store.get(image.lower().split("/images/", 1)[0]):
+        raise errors.resource_not_found(ids.parse(image))
     names = {item.lower(): item for item in store.scenario.images}
     found = names.get(image.lower()) or next(
         (item for item in names if item.startswith(f"{image.lower()}/versions/")), ""

@@ -1,7 +1,8 @@
 """The instance metadata service of a simulated machine: facts of the machine, and tokens of its managed identities.
 
-Sources: azure-docs, virtual-machines/instance-metadata-service.md (paths, headers, formats, errors) and entra-docs,
-managed-identities-azure-resources/how-to-use-vm-token.md (tokens; 404, 410 and 429 mean "not now").
+Sources: azure-docs, virtual-machines/instance-metadata-service.md (paths, headers, formats, errors) and
+virtual-machines/linux/scheduled-events.md, and entra-docs, managed-identities-azure-resources/how-to-use-vm-token.md (tokens;
+404, 410 and 429 mean "not now").
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,7 @@ from virtci.rehearsal.journal import CloudError
 CLOUD = "metadata"
 INSTANCE_VERSIONS = ("2017-12-01", "2019-11-01", "2020-09-01", "2021-02-01")
 TOKEN_VERSIONS = ("2018-02-01", "2019-08-01", "2021-02-01")
+EVENT_VERSIONS = ("2019-08-01", "2020-07-01")
 TOKEN_SECONDS = 86_399
 SELECTORS = {"client_id": "clientId", "object_id": "principalId", "msi_res_id": "id"}
 """Query parameters that choose among identities."""
@@ -42,6 +44,8 @@ class Metadata:
     machine: str
     unready: int = 0
     unready_status: int = 404
+    preempted: str = ""
+    """When the platform takes the machine back, as it writes such a time; empty: it does not."""
 
     def answer(self, request: Request) -> Response | None:
         """Answers one call; nothing while the machine is off or gone."""
@@ -73,6 +77,8 @@ class Metadata:
             return self._token(record, query)
         if path == "/metadata/instance" or path.startswith("/metadata/instance/"):
             return self._instance(record, path.split("/")[3:], query)
+        if path == "/metadata/scheduledevents":
+            return self._events(record, query)
         raise MetadataError(404, "not_found", "Not found")
 
     # --- tokens ---
@@ -109,6 +115,24 @@ class Metadata:
                 names = ("principalId", "clientId")
                 found.append({"id": assigned.id} | {name: assigned.properties[name] for name in names})
         return found
+
+    # --- events ---
+
+    def _events(self, record: Record, query: Mapping[str, str]) -> Response:
+        _check_version(query, EVENT_VERSIONS)
+        event = {
+            "EventId": stable_uuid("event", record.guid),
+            "EventStatus": "Scheduled",
+            "EventType": "Preempt",
+            "ResourceType": "VirtualMachine",
+            "Resources": [record.name],
+            "NotBefore": self.preempted,
+            "Description": "",
+            "EventSource": "Platform",
+            "DurationInSeconds": -1,
+        }
+        found = [event] if self.preempted else []
+        return Response(200, {"DocumentIncarnation": 1 + len(found), "Events": found})
 
     # --- facts ---
 

@@ -45,6 +45,16 @@ _OLD_PLAIN = {
 }
 # Microsoft stopped adding to this enum years ago and tells callers to ask the service for sizes.
 _OPEN_ENUMS = {"VirtualMachineSizeTypes"}
+# azure-native took over the storage service when its description had other names, and no `properties` in between.
+_STORAGE = "azure.mgmt.storage."
+_FLAT = {"BlobContainer", "BlobServiceProperties"}
+_RENAMED = {
+    "networkAcls": "networkRuleSet",
+    "supportsHttpsTrafficOnly": "enableHttpsTrafficOnly",
+    "isNfsV3Enabled": "enableNfsV3",
+    "VirtualNetworkRule.id": "virtualNetworkResourceId",
+    "IPRule.value": "iPAddressOrRange",
+}
 _OLD_TEXT = {"iso-8601", "rfc-1123", "date", "time", "duration", "bytearray", "base64", "decimal"}
 
 
@@ -128,14 +138,14 @@ def _new_fields(model: Any) -> Iterator[tuple[str, Field]]:
         visibility = rest._visibility
         read_only = visibility == ["read"]
         field = Field(
-            name=rest._rest_name,
+            name=_sdk_name(model, rest._rest_name),
             wire=(rest._rest_name,),
             kind=kind,
             required=not optional and not read_only,
             read_only=read_only,
             create_only=visibility is not None and "create" in visibility and "update" not in visibility,
         )
-        if attribute == "properties" and _is_flattened(model) and kind.model is not None:
+        if rest._rest_name == "properties" and _is_flattened(model) and kind.model is not None:
             yield from _flattened(kind.model, field)
         else:
             yield attribute, field
@@ -146,6 +156,12 @@ def _flattened(inner: type, container: Field) -> Iterator[tuple[str, Field]]:
         top_level_twin = "type_properties_type" if field.name == "type" else attribute
         wire = container.wire + field.wire
         yield top_level_twin, Field(field.name, wire, field.kind, field.required, field.read_only, field.create_only)
+
+
+def _sdk_name(model: type, name: str) -> str:
+    if not model.__module__.startswith(_STORAGE):
+        return name
+    return _RENAMED.get(f"{model.__name__}.{name}") or _RENAMED.get(name, name)
 
 
 def _declared(model: Any) -> dict[str, Any]:
@@ -161,6 +177,8 @@ def _annotations(model: type) -> dict[str, Any]:
 
 
 def _is_flattened(model: type) -> bool:
+    if model.__module__.startswith(_STORAGE) and model.__name__ in _FLAT:
+        return True
     return any(name.endswith("__flattened_items") for base in model.__mro__ for name in vars(base))
 
 

@@ -17,6 +17,7 @@ class AzureNative:
     """What the real provider does with each resource, in plain values."""
 
     package = "azure-native"
+    delete_before_replace = False
 
     def __init__(self, manager: ResourceManager) -> None:
         self.manager = manager
@@ -36,13 +37,6 @@ class AzureNative:
         ]
         _, problems = bodies.encode(row.request, self._body_inputs(row, inputs))
         return missing + problems
-
-    def input_names(self, kind: str) -> frozenset[str]:
-        """The properties of the published model that can be set."""
-        row = _row(kind)
-        return frozenset(name for name, field in row.request.fields.items() if not field.read_only) | set(
-            row.parameters
-        )
 
     def settable(self, kind: str, outputs: Values) -> Values:
         """The outputs without what only the service sets, at any depth."""
@@ -67,12 +61,12 @@ class AzureNative:
         """Makes sure that nothing is there, creates, and reads what came out."""
         row = _row(kind)
         target = self._target(row, inputs)
-        if self._send("GET", target).status == 200:
+        if not row.singleton and self._send("GET", target).status == 200:
             text = f"cannot create already existing resource '{target}'"
             raise CloudError(409, "ResourceAlreadyExists", text)
-        return target, self._put(row, target, inputs, existed=False)
+        return target, self._put(row, target, inputs, existed=row.singleton)
 
-    def read(self, kind: str, resource_id: str, inputs: Values, state: Values) -> Values | None:  # noqa: ARG002
+    def read(self, kind: str, resource_id: str, inputs: Values, _state: Values) -> Values | None:
         """The live outputs, or nothing."""
         response = self._send("GET", resource_id)
         if response.status == 404:
@@ -81,13 +75,13 @@ class AzureNative:
         # An import knows nothing but the id, so what stands in its path is read from there.
         return _outputs(row, _accepted(response)) | ({} if inputs else row.parameters_of(resource_id))
 
-    def update(self, kind: str, resource_id: str, inputs: Values, state: Values) -> Values:  # noqa: ARG002
+    def update(self, kind: str, resource_id: str, inputs: Values, _state: Values) -> Values:
         """Puts the whole resource again."""
         return self._put(_row(kind), resource_id, inputs, existed=True)
 
-    def delete(self, kind: str, resource_id: str, state: Values) -> None:  # noqa: ARG002
-        """Deletes; what is gone already is fine."""
-        response = self._send("DELETE", resource_id)
+    def delete(self, kind: str, resource_id: str, _state: Values) -> None:
+        """Deletes, or sets back what its parent always has; what is gone already is fine."""
+        response = self._send("PUT", resource_id, {}) if _row(kind).singleton else self._send("DELETE", resource_id)
         if response.status != 404:
             _accepted(response)
 

@@ -53,6 +53,7 @@ class ResourceType:
     hooks: str = ""
     in_use: InUse | None = None
     stateful: bool = True  # whether the body carries `properties.provisioningState`
+    singleton: bool = False  # whether it comes and goes with its parent: the provider only sets it, and sets it back
 
     @cached_property
     def parameters(self) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from virtci.rehearsal.azure import compute, containers, images, quota, tables, tags, vault
+from virtci.rehearsal.azure import compute, containers, images, quota, storage, tables, tags, vault
 from virtci.rehearsal.azure.catalogue import BY_ARM
 from virtci.rehearsal.azure.store import Record, Store
 from virtci.rehearsal.bridge import Values
@@ -98,6 +98,7 @@ _SPECIAL: tuple[tuple[str, str, Callable[..., Values]], ...] = (
     ("GET", _DELETED, vault.deleted_vault),
     ("POST", f"{_DELETED}/purge", vault.purge),
     ("POST", r"/providers/Microsoft\.KeyVault/checkNameAvailability", vault.name_availability),
+    ("POST", r"/providers/Microsoft\.Storage/checkNameAvailability", storage.name_availability),
     ("GET", f"{_MACHINE}/instanceView", compute.instance_view_at),
     ("GET", _TAGS, tags.read),
     ("PATCH", _TAGS, tags.patch),
@@ -111,6 +112,7 @@ ACTIONS: dict[tuple[str, str], tuple[float, Callable[[Store, Record], Values], i
     (containers.CLUSTERS.lower(), "stop"): (180, containers.stop, 204),
     (quota.MACHINES.lower(), "start"): (30, compute.start, 200),
     (quota.MACHINES.lower(), "deallocate"): (40, compute.deallocate, 200),
+    (quota.MACHINES.lower(), "retrievebootdiagnosticsdata"): (1, compute.boot_diagnostics, 200),
 }
 """Seconds, what is done, and the status of the answer, by type and action."""
 

@@ -4,7 +4,7 @@ Durations are typical ones seen in deployments, in simulated seconds. What a cha
 force-new list of the azure-native provider (provider/pkg/gen/replacement.go).
 """
 
-from virtci.rehearsal.azure.resource_types import GROUP, InUse, NameRule, ResourceType, Seconds
+from virtci.rehearsal.azure.resource_types import GROUP, NameRule, ResourceType, Seconds
 
 COMPUTE = f"{GROUP}/providers/Microsoft.Compute"
 CLUSTER = f"{GROUP}/providers/Microsoft.ContainerService/managedClusters/{{resourceName}}"
@@ -43,7 +43,15 @@ ROWS: tuple[ResourceType, ...] = (
         name=NameRule(r"[A-Za-z0-9_.-]{1,80}", "It must be 1-80 letters, digits, '.', '_' and '-'."),
         seconds=Seconds(3, 3, 3),
         hooks="disk",
-        in_use=InUse(409, "OperationNotAllowed", "Disk {name} is attached to VM {users}."),
+    ),
+    ResourceType(
+        kind="",
+        path=f"{COMPUTE}/snapshots/{{snapshotName}}",
+        module="azure.mgmt.compute.models",
+        model="Snapshot",
+        name=NameRule(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,79}", "It must be 1-80 letters, digits, '.', '_' and '-'."),
+        seconds=Seconds(8, 3, 3),
+        hooks="snapshot",
     ),
     ResourceType(
         kind="azure-native:containerservice:ManagedCluster",

@@ -22,6 +22,9 @@ class Scenario(BaseModel):
     limits: Mapping[str, Mapping[str, Annotated[int, Field(ge=0)]]] = Field(
         default={}, description="vCPU limits by region, then by quota name: a family, `cores` or `lowPriorityCores`."
     )
+    zones: Mapping[str, tuple[str, ...]] = Field(
+        default={}, description="Availability zones by region; a region that is not named has none."
+    )
     images: frozenset[str] = Field(default=frozenset(), description="Ids of gallery images and image versions.")
     marketplace: frozenset[str] = Field(
         default=frozenset(), description="Marketplace images as `publisher:offer:sku[:version]`; `latest` fits any."

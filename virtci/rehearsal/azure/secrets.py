@@ -6,7 +6,6 @@ simulated: a vault without RBAC refuses everybody.
 """
 
 import re
-import ssl
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,13 +17,13 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from virtci.rehearsal.azure import access, tokens
 from virtci.rehearsal.azure.arm import ResourceManager, Response
+from virtci.rehearsal.azure.https import SecureEndpoint, serve_secure
 from virtci.rehearsal.azure.secret_operations import OPERATIONS, Asked, VaultError
-from virtci.rehearsal.azure.server import Request, face, listen
+from virtci.rehearsal.azure.server import Request, face
 from virtci.rehearsal.azure.store import Record
 from virtci.rehearsal.azure.vault import VAULTS, Version, secret_in, versions
 from virtci.rehearsal.bridge import Values
 from virtci.rehearsal.journal import CloudError
-from virtci.rehearsal.kubernetes.certificates import Authority
 
 AUDIENCE = "https://vault.azure.net"
 API_VERSIONS = ("7.4", "7.5", "7.6", "2025-07-01", "2026-04-01")
@@ -140,27 +139,11 @@ class Vault:
         return Response(error.status, {"error": body}, headers)
 
 
-@dataclass(frozen=True, slots=True)
-class SecretsEndpoint:
-    """Where a vault listens, and the file with the authority that signed its certificate."""
-
-    url: str
-    certificate: Path
-
-
 @contextmanager
-def serve_secrets(vault: Vault, folder: Path) -> Iterator[SecretsEndpoint]:
+def serve_secrets(vault: Vault, folder: Path) -> Iterator[SecureEndpoint]:
     """Serves a vault over HTTPS on a free local port until the block ends; its certificate's files go into the folder."""
-    authority = Authority.new(f"{vault.name} rehearsal")
-    pair = authority.server(("localhost", f"{vault.name.lower()}.vault.azure.net"), "127.0.0.1")
-    certificate, chain = folder / f"{vault.name}-ca.pem", folder / f"{vault.name}.pem"
-    certificate.write_text(authority.pem)
-    chain.touch(mode=0o600)
-    chain.write_text(pair.certificate + pair.key)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(chain)
-    with listen(handler(vault), context) as port:
-        yield SecretsEndpoint(f"https://127.0.0.1:{port}", certificate)
+    with serve_secure(handler(vault), f"{vault.name.lower()}.vault.azure.net", folder) as endpoint:
+        yield endpoint
 
 
 def handler(vault: Vault) -> type[BaseHTTPRequestHandler]:

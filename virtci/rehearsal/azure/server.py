@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ssl import SSLContext
-from typing import Any
 from urllib.parse import unquote
 
-from virtci.rehearsal.azure import tokens
+from virtci.rehearsal.azure import compute, tokens
 from virtci.rehearsal.azure.arm import ResourceManager, Response
 from virtci.rehearsal.bridge import Values
 
@@ -65,7 +64,8 @@ Answer = Callable[[Request], Response | None]
 def serve(manager: ResourceManager) -> Iterator[Endpoint]:
     """Serves a cloud on a free local port until the block ends."""
     with listen(handler(manager)) as port:
-        yield Endpoint(f"http://127.0.0.1:{port}")
+        manager.store.address = f"http://127.0.0.1:{port}"
+        yield Endpoint(manager.store.address)
 
 
 def handler(manager: ResourceManager, seconds_per_refusal: float = 0.0) -> type[BaseHTTPRequestHandler]:
@@ -76,6 +76,9 @@ def handler(manager: ResourceManager, seconds_per_refusal: float = 0.0) -> type[
     """
 
     def answer(request: Request) -> Response:
+        if request.target.startswith(compute.SERIAL_LOGS):
+            log = compute.serial_log(manager.store, request.target)
+            return Plain(404) if log is None else Plain(200, content=log.encode())
         try:
             principal, body = tokens.holder(request.bearer, AUDIENCES, manager.clock.now.timestamp()), request.content
         except tokens.TokenError as error:
@@ -114,6 +117,7 @@ def face(answer: Answer) -> type[BaseHTTPRequestHandler]:
         """Translates HTTP into the function's terms."""
 
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def handle_request(self) -> None:
             """Every method is answered alike."""
@@ -124,7 +128,7 @@ def face(answer: Answer) -> type[BaseHTTPRequestHandler]:
             else:
                 self._write(response)
 
-        do_GET = do_HEAD = do_PUT = do_PATCH = do_POST = do_DELETE = handle_request  # noqa: N815
+        do_GET = do_HEAD = do_PUT = do_PATCH = do_POST = do_DELETE = handle_request  # noqa: N815  names of http.server
 
         def _write(self, response: Response) -> None:
             kind, content = "application/json", b""
@@ -139,9 +143,10 @@ def face(answer: Answer) -> type[BaseHTTPRequestHandler]:
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            self.wfile.write(content)
+            if self.command != "HEAD":
+                self.wfile.write(content)
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        def log_message(self, *_: object) -> None:
             """The journal is the log."""
 
     return Handler

@@ -96,6 +96,7 @@ class Store:
     principals: dict[str, float] = field(default_factory=dict)
     generations: dict[str, int] = field(default_factory=dict)
     cluster_authority: str = ""  # the certificate (PEM) that a managed cluster is trusted by
+    address: str = ""  # where the cloud is served, for what it gives addresses of
     booted: "Callable[[Record], None] | None" = None  # told when a machine that was off is started
 
     def get(self, resource_id: str) -> Record | None:

@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from virtci.rehearsal.clock import SimulatedClock
@@ -179,9 +178,9 @@ def handler(server: Server) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815
+        do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815  names of http.server
 
-        def log_message(self, format: str, *arguments: Any) -> None:  # noqa: A002
+        def log_message(self, *_: object) -> None:
             """Keeps quiet: the call log is in the journal."""
 
     return Handler

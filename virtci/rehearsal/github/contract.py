@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 from jsonschema import Draft202012Validator, ValidationError
 
+from virtci.rehearsal.github import younger
 from virtci.rehearsal.journal import CloudError
 
 Schema = dict[str, Any]
@@ -171,7 +172,8 @@ class Contract:
 def contract() -> Contract:
     """The contract that is shipped with the package."""
     text = resources.files("virtci.data").joinpath("github-openapi.json").read_text(encoding="utf-8")
-    return Contract(json.loads(text))
+    description = json.loads(text)
+    return Contract(description | {"paths": description["paths"] | younger.PATHS})
 
 
 def filled(schema: Schema, known: Mapping[str, Any], link: str, moment: str) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class Kind:
     defaults: Values = field(default_factory=dict)
     # Groups of inputs of which exactly one must be given.
     one_of: tuple[str, ...] = ()
-    more: Callable[[Values], Iterator[Failure]] = lambda inputs: iter(())  # noqa: ARG005
+    more: Callable[[Values], Iterator[Failure]] = lambda _: iter(())
 
 
 def _reviewers(inputs: Values) -> Iterator[Failure]:
@@ -73,7 +73,7 @@ TIMES = ("createdAt", "updatedAt")
 
 ENVIRONMENT = "github:index/repositoryEnvironment:RepositoryEnvironment"
 POLICY = "github:index/repositoryEnvironmentDeploymentPolicy:RepositoryEnvironmentDeploymentPolicy"
-SECRET = "github:index/actionsEnvironmentSecret:ActionsEnvironmentSecret"  # noqa: S105
+SECRET = "github:index/actionsEnvironmentSecret:ActionsEnvironmentSecret"  # noqa: S105  a type, not a secret
 VARIABLE = "github:index/actionsEnvironmentVariable:ActionsEnvironmentVariable"
 
 KINDS: Mapping[str, Kind] = {

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from virtci.rehearsal.github import discussions, rules, runners, views
+from virtci.rehearsal.github import agents, discussions, rules, runners, views, workflow_runs
 from virtci.rehearsal.github.contract import not_found, unprocessable
 from virtci.rehearsal.github.exchange import Answer, Handler, Request, page
 from virtci.rehearsal.github.store import Entry, Environment, Repository, World
@@ -150,22 +150,22 @@ def delete_secret(world: World, request: Request) -> Answer:
 
 
 def list_variables(world: World, request: Request) -> Answer:
-    """The variables of an environment."""
-    shown = [views.entry(item) for item in _environment(world, request).variables.values()]
+    """The variables of an environment or of a repository."""
+    shown = [views.entry(item) for item in _variables(world, request).values()]
     part = page(shown, request.query, VARIABLES_PER_PAGE, MOST_VARIABLES_PER_PAGE)
     return Answer(200, {"total_count": len(shown), "variables": part})
 
 
 def get_variable(world: World, request: Request) -> Answer:
     """One variable."""
-    return Answer(200, views.entry(_entry(_environment(world, request).variables, request.path["name"])))
+    return Answer(200, views.entry(_entry(_variables(world, request), request.path["name"])))
 
 
 def create_variable(world: World, request: Request) -> Answer:
     """Creates a variable; one that exists already is a conflict."""
-    variables = _environment(world, request).variables
+    variables = _variables(world, request)
     name = request.body["name"].upper()
-    _check_variable(variables, name, request.body["value"])
+    _check_variable(request, variables, name, request.body["value"])
     if name in variables:
         raise CloudError(409, "Conflict", "Already exists - Variable already exists")
     now = world.clock.now
@@ -175,11 +175,11 @@ def create_variable(world: World, request: Request) -> Answer:
 
 def update_variable(world: World, request: Request) -> Answer:
     """Changes the value or the name of a variable."""
-    variables = _environment(world, request).variables
+    variables = _variables(world, request)
     known = _entry(variables, request.path["name"])
     name = request.body.get("name", known.name).upper()
     value = request.body.get("value", known.value)
-    _check_variable(variables, name, value)
+    _check_variable(request, variables, name, value)
     if name != known.name and name in variables:
         raise CloudError(409, "Conflict", "Already exists - Variable already exists")
     del variables[known.name]
@@ -189,7 +189,7 @@ def update_variable(world: World, request: Request) -> Answer:
 
 def delete_variable(world: World, request: Request) -> Answer:
     """Deletes a variable."""
-    return _delete(_environment(world, request).variables, request.path["name"])
+    return _delete(_variables(world, request), request.path["name"])
 
 
 def _check_pattern(name: str) -> None:
@@ -204,9 +204,21 @@ def _pattern(environment: Environment, request: Request) -> tuple[int, tuple[str
     return number, environment.patterns[number]
 
 
-def _check_variable(variables: Mapping[str, Entry], name: str, value: str) -> None:
+def _variables(world: World, request: Request) -> dict[str, Entry]:
+    """Those of the environment that the path names, or of the repository itself."""
+    if _of_environment(request):
+        return _environment(world, request).variables
+    return world.variables_of(world.repository(request.path["owner"], request.path["repo"]))
+
+
+def _of_environment(request: Request) -> bool:
+    return "environment_name" in request.path
+
+
+def _check_variable(request: Request, variables: Mapping[str, Entry], name: str, value: str) -> None:
+    most = rules.MOST_ENTRIES if _of_environment(request) else rules.MOST_REPOSITORY_VARIABLES
     rules.check_entry_name("Variable", name)
-    rules.check_room("Variable", variables, name)
+    rules.check_room("Variable", variables, name, most)
     rules.check_size("Variable", value.encode())
 
 
@@ -245,6 +257,13 @@ OPERATIONS: Mapping[str, Handler] = {
     "actions/create-environment-variable": create_variable,
     "actions/update-environment-variable": update_variable,
     "actions/delete-environment-variable": delete_variable,
+    "actions/list-repo-variables": list_variables,
+    "actions/get-repo-variable": get_variable,
+    "actions/create-repo-variable": create_variable,
+    "actions/update-repo-variable": update_variable,
+    "actions/delete-repo-variable": delete_variable,
+    **agents.OPERATIONS,
     **discussions.OPERATIONS,
     **runners.OPERATIONS,
+    **workflow_runs.OPERATIONS,
 }

@@ -35,12 +35,12 @@ class GitHub:
     token: str = field(default=ANY_TOKEN, repr=False)
     owner: str = ""
     package: str = "github"
+    delete_before_replace: bool = False
     _client: Client | None = field(default=None, repr=False)
 
     def configure(self, variables: Mapping[str, str]) -> None:
         """Takes owner, token, base URL and the delays between requests."""
-        environment = {key: value for key, value in (("token", self.token), ("owner", self.owner)) if value}
-        self._client = Client(self.url, self.clock, Settings.of({**environment, **variables}))
+        self._client = self._connected(variables)
 
     def check(self, kind: str, inputs: Values) -> list[Failure]:
         """Refuses unknown, missing and ill-typed inputs."""
@@ -82,7 +82,7 @@ class GitHub:
             changed["repositoryId"] = repository_id(self._calls, inputs["repository"])
         return {**{name: state[name] for name in row.computed if name in state}, **complete, **changed}
 
-    def delete(self, kind: str, resource_id: str, state: Values) -> None:  # noqa: ARG002
+    def delete(self, kind: str, resource_id: str, _state: Values) -> None:
         """Deletes over the API."""
         delete(self._calls, _known(kind), parts_of(resource_id))
 
@@ -96,20 +96,20 @@ class GitHub:
             raise CloudError(400, "InvalidArgument", f"{token} does not take {', '.join(unknown)}.")
         return function(self._calls, arguments)
 
-    def input_names(self, kind: str) -> frozenset[str]:
-        """Every input that the resource type takes, given or not."""
-        return frozenset(KINDS[_known(kind)].inputs)
-
     def settable(self, kind: str, outputs: Values) -> Values:
         """The outputs that are inputs as well."""
-        return {name: outputs[name] for name in self.input_names(kind) & outputs.keys()}
+        inputs = KINDS[_known(kind)].inputs
+        return {name: value for name, value in outputs.items() if name in inputs}
 
     @property
     def _calls(self) -> Client:
         if self._client is None:
-            self.configure({})
-        assert self._client is not None  # noqa: S101
+            self._client = self._connected({})
         return self._client
+
+    def _connected(self, variables: Mapping[str, str]) -> Client:
+        environment = {key: value for key, value in (("token", self.token), ("owner", self.owner)) if value}
+        return Client(self.url, self.clock, Settings.of({**environment, **variables}))
 
     def _complete(self, kind: str, inputs: Values) -> Values:
         given = {name: value for name, value in inputs.items() if value is not None}

@@ -14,7 +14,8 @@ from virtci.rehearsal.github.store import Environment, Protection, Repository, W
 
 LONGEST_WAIT = 43_200
 MOST_REVIEWERS = 6
-MOST_ENTRIES = 100
+MOST_ENTRIES, MOST_REPOSITORY_VARIABLES = 100, 500
+"""Of an environment, and of a repository (GitHub docs, Variables reference, limits, read 2026-11)."""
 MOST_BYTES = 48 * 1024
 LONGEST_NAME = 255
 ENTRY_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -59,10 +60,10 @@ def check_entry_name(kind: str, name: str) -> None:
         raise unprocessable(f"{kind} names must not start with {RESERVED_PREFIX}.")
 
 
-def check_room(kind: str, entries: Mapping[str, object], name: str) -> None:
-    """Refuses one secret or variable more than an environment holds."""
-    if name not in entries and len(entries) >= MOST_ENTRIES:
-        raise unprocessable(f"{kind} limit reached: an environment holds at most {MOST_ENTRIES}.")
+def check_room(kind: str, entries: Mapping[str, object], name: str, most: int = MOST_ENTRIES) -> None:
+    """Refuses one secret or variable more than an environment, or a repository, holds."""
+    if name not in entries and len(entries) >= most:
+        raise unprocessable(f"{kind} limit reached: at most {most} are allowed.")
 
 
 def check_size(kind: str, value: bytes) -> None:

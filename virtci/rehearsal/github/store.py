@@ -3,7 +3,7 @@
 import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from nacl.public import PrivateKey
@@ -50,6 +50,22 @@ class Team(_Frozen):
     id: int = Field(gt=0)
 
 
+class AgentRelease(_Frozen):
+    """A release of GitHub's runner agent; a moment that is absent has not been set by GitHub."""
+
+    registration: datetime | None = None
+    runtime: datetime | None = None
+    sha256: str = ""
+
+
+KNOWN_AGENTS: Mapping[str, AgentRelease] = {
+    "2.335.1": AgentRelease(runtime=datetime(2026, 9, 24, 15, 30, 55, tzinfo=UTC)),
+    "2.336.0": AgentRelease(runtime=datetime(2026, 11, 5, tzinfo=UTC)),
+    "2.337.0": AgentRelease(),
+}
+"""As GitHub told on 2026-09-30."""
+
+
 class GitHubScenario(_Frozen):
     """What exists on GitHub before the rehearsal starts."""
 
@@ -58,6 +74,7 @@ class GitHubScenario(_Frozen):
     users: tuple[User, ...] = ()
     teams: tuple[Team, ...] = ()
     requests_per_hour: int = Field(default=REQUESTS_PER_HOUR, gt=0)
+    agents: Mapping[str, AgentRelease] = Field(default=KNOWN_AGENTS, min_length=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,8 +158,56 @@ class Runner:
     labels: tuple[str, ...]
     version: str
     credential: str = field(repr=False)
+    seen: datetime
+    """When it was made or last online."""
     online: bool = False
     busy: bool = False
+    ephemeral: bool = False
+
+
+@dataclass(slots=True)
+class Job:
+    """A job of a workflow run, once its needs are met. `does` is what a stand-in agent runs, by bash."""
+
+    id: int
+    name: str
+    labels: tuple[str, ...]
+    created_at: datetime
+    does: str = ""
+    status: Literal["queued", "in_progress", "completed"] = "queued"
+    conclusion: str | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    runner: Runner | None = None
+
+
+@dataclass(slots=True)
+class WorkflowRun:
+    """A run of a workflow; `attempts` holds the jobs of each attempt, the first one first."""
+
+    id: int
+    workflow: str
+    number: int
+    created_at: datetime
+    event: str = "push"
+    branch: str = "main"
+    attempts: list[list[Job]] = field(default_factory=lambda: [[]])
+
+    @property
+    def status(self) -> str:
+        """As GitHub words it: `queued` until the first job begins."""
+        states = {job.status for job in self.attempts[-1]}
+        if not states - {"queued"}:
+            return "queued"
+        return "completed" if states == {"completed"} else "in_progress"
+
+    @property
+    def conclusion(self) -> str | None:
+        """How a run that is over ended; one job that failed is enough."""
+        if self.status != "completed":
+            return None
+        found = {job.conclusion for job in self.attempts[-1]}
+        return next((word for word in ("failure", "cancelled") if word in found), "success")
 
 
 @dataclass
@@ -152,9 +217,13 @@ class World:
     scenario: GitHubScenario
     clock: SimulatedClock
     environments: dict[tuple[int, str], Environment] = field(default_factory=dict)
+    variables: dict[int, dict[str, Entry]] = field(default_factory=dict)
+    """Those of each repository; its environments have their own."""
     issues: dict[tuple[int, int], Issue] = field(default_factory=dict)
     runners: dict[tuple[int, str], Runner] = field(default_factory=dict)
     registrations: dict[str, tuple[int, datetime]] = field(default_factory=dict, repr=False)
+    runs: dict[tuple[int, int], WorkflowRun] = field(default_factory=dict)
+    """By repository and run."""
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(FIRST_ID))
 
     def next_id(self) -> int:
@@ -167,6 +236,10 @@ class World:
         if owner.lower() != self.scenario.owner.login.lower() or not found:
             raise not_found()
         return found[0]
+
+    def variables_of(self, repository: Repository) -> dict[str, Entry]:
+        """The variables of a repository by name."""
+        return self.variables.setdefault(repository.id, {})
 
     def user(self, login: str) -> User:
         """A person, or the owner as an account."""

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any
 
 from virtci.rehearsal.github.contract import Schema, contract, filled
-from virtci.rehearsal.github.store import Entry, Environment, Repository, Team, User, World
+from virtci.rehearsal.github.store import Entry, Environment, Job, Repository, Team, User, WorkflowRun, World
 
 API = "https://api.github.com"
 SITE = "https://github.com"
@@ -113,6 +113,74 @@ def entry(item: Entry) -> View:
 def public_key(item: Environment) -> View:
     """The key that seals the secrets of an environment."""
     return {"key_id": item.key_id, "key": base64.b64encode(bytes(item.key.public_key)).decode()}
+
+
+def workflow_run(world: World, place: Repository, item: WorkflowRun) -> View:
+    """A run, as of its last attempt."""
+    path = f"{world.scenario.owner.login}/{place.name}"
+    url = f"{API}/repos/{path}/actions/runs/{item.id}"
+    known = {
+        "id": item.id,
+        "node_id": node_id("WorkflowRun", item.id),
+        "name": item.workflow,
+        "display_title": item.workflow,
+        "run_number": item.number,
+        "run_attempt": len(item.attempts),
+        "event": item.event,
+        "head_branch": item.branch,
+        "status": item.status,
+        "conclusion": item.conclusion,
+        "created_at": stamp(item.created_at),
+        "run_started_at": stamp(min((job.created_at for job in item.attempts[-1]), default=item.created_at)),
+        "repository": _minimal(world, place),
+        "head_repository": _minimal(world, place),
+        "jobs_url": f"{url}/jobs",
+    }
+    return _filled(world, "workflow-run", known, url, f"{SITE}/{path}/actions/runs/{item.id}")
+
+
+def job(world: World, place: Repository, run: WorkflowRun, attempt: int, item: Job) -> View:
+    """A job of a run; all that it does is one step."""
+    path = f"{world.scenario.owner.login}/{place.name}"
+    moments = {
+        "started_at": stamp(item.started_at or item.created_at),
+        "completed_at": stamp(item.completed_at) if item.completed_at else None,
+    }
+    state = {"status": item.status, "conclusion": item.conclusion}
+    known = {
+        **moments,
+        **state,
+        "id": item.id,
+        "node_id": node_id("CheckRun", item.id),
+        "run_id": run.id,
+        "run_url": f"{API}/repos/{path}/actions/runs/{run.id}",
+        "run_attempt": attempt,
+        "name": item.name,
+        "workflow_name": run.workflow,
+        "head_branch": run.branch,
+        "labels": list(item.labels),
+        "created_at": stamp(item.created_at),
+        "runner_id": item.runner.id if item.runner else None,
+        "runner_name": item.runner.name if item.runner else None,
+        "runner_group_id": 1 if item.runner else None,
+        "runner_group_name": "Default" if item.runner else None,
+        "steps": [{"name": "Run", "number": 1, **state, **moments}] if item.started_at else [],
+    }
+    url = f"{API}/repos/{path}/actions/jobs/{item.id}"
+    return _filled(world, "job", known, url, f"{SITE}/{path}/actions/runs/{run.id}/job/{item.id}")
+
+
+def _minimal(world: World, item: Repository) -> View:
+    path = f"{world.scenario.owner.login}/{item.name}"
+    known = {
+        "id": item.id,
+        "node_id": node_id("Repository", item.id),
+        "name": item.name,
+        "full_name": path,
+        "owner": owner(world),
+        "private": item.visibility != "public",
+    }
+    return _filled(world, "minimal-repository", known, f"{API}/repos/{path}", f"{SITE}/{path}")
 
 
 def _rules(world: World, item: Environment) -> list[View]:

@@ -32,6 +32,7 @@ TOP_LEVEL = frozenset(
         "globalDefault", "description", "preemptionPolicy", "webhooks", "provisioner", "parameters",
     }
 )  # fmt: skip
+"""What an object is made of; its status is none of it."""
 REPLACING = {
     "ClusterRoleBinding": ("roleRef",),
     "ConfigMap": ("data", "binaryData"),
@@ -80,13 +81,9 @@ class Kubernetes:
             failures.append(Failure("metadata.name", "an object of this project is named by it"))
         return failures
 
-    def input_names(self, kind: str) -> frozenset[str]:  # noqa: ARG002
-        """What an object is made of; its status is none of it."""
-        return TOP_LEVEL
-
-    def settable(self, kind: str, outputs: Values) -> Values:
+    def settable(self, _kind: str, outputs: Values) -> Values:
         """Outputs have the form of the inputs already; only what is read and not declared has more."""
-        return {name: outputs[name] for name in self.input_names(kind) & outputs.keys()}
+        return {name: value for name, value in outputs.items() if name in TOP_LEVEL}
 
     def replaces(self, kind: str, change: Change) -> bool:
         """Follows the real provider's table."""
@@ -140,7 +137,7 @@ class Kubernetes:
         live["metadata"].pop("managedFields", None)
         return shaped(live, inputs) if inputs or state else live
 
-    def update(self, kind: str, resource_id: str, inputs: Values, state: Values) -> Values:  # noqa: ARG002
+    def update(self, kind: str, resource_id: str, inputs: Values, _state: Values) -> Values:
         """Applies, and waits until it is finished; what somebody else manages is a conflict."""
         self._called("update", kind, resource_id, lambda: self.api.apply(inputs, MANAGER))
         return self._finished(kind, inputs)
@@ -160,7 +157,7 @@ class Kubernetes:
         except UnknownKindError:
             return
 
-    def invoke(self, token: str, arguments: Values) -> Values:  # noqa: ARG002
+    def invoke(self, token: str, _arguments: Values) -> Values:
         """No function of the provider is used."""
         raise CloudError(NOT_FOUND, "UnknownFunction", f"The rehearsal does not know the function {token}.")
 

@@ -1,0 +1,1 @@
+"""On-demand runners in simulated time."""
