@@ -77,7 +77,7 @@ def test_problems_of_all_files_are_shown_beside_the_good_ones(root: Path, capsys
 def test_unknown_stack_is_named_with_those_that_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     assert virtci("prod", "hub", "--rehearsal") == 2
     said = capsys.readouterr()
-    assert "stack `prod` has no file Pulumi.prod.yaml; there are: dev, dev-kubevirt, hub, test, " in said.err
+    assert "stack `prod` has no file Pulumi.prod.yaml; there are: dev, dev-kubevirt, hub, kontain, test, " in said.err
     assert said.out == "Pulumi.hub.yaml: good\n"
 
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.fleet.conftest import awake, fleet, plane  # noqa: F401  fixtures
 from tests.fleet.simulated_fleet import MACHINE, SimulatedFleet
 from tests.fleet.test_power import kubeconfig
 from virtci.cli.main import main
@@ -26,7 +25,7 @@ def run(on: SimulatedFleet, *arguments: str) -> int:
 
 
 def test_the_status_of_all_environments_is_a_page_and_a_code(
-    fleet: SimulatedFleet,  # noqa: F811
+    fleet: SimulatedFleet,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     fleet.tell("ready", "boot-1", hypervisor="kvm", reason="/dev/mshv: the image is not a dom0qemu image")
@@ -43,7 +42,7 @@ def test_the_status_of_all_environments_is_a_page_and_a_code(
 
 
 def test_the_status_for_tools_has_every_fact_with_its_level(
-    fleet: SimulatedFleet,  # noqa: F811
+    fleet: SimulatedFleet,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     fleet.power_off()
@@ -59,7 +58,7 @@ def test_the_status_for_tools_has_every_fact_with_its_level(
 
 
 def test_an_environment_with_a_typo_gets_the_right_name(
-    fleet: SimulatedFleet,  # noqa: F811
+    fleet: SimulatedFleet,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run(fleet, "status", "test-kmv") == 1
@@ -77,7 +76,7 @@ def test_outputs_that_cannot_be_read_are_named(tmp_path: Path, capsys: pytest.Ca
 
 @pytest.mark.cluster
 def test_an_environment_is_woken_and_parked_and_the_one_who_woke_it_is_told(
-    awake: SimulatedFleet,  # noqa: F811
+    awake: SimulatedFleet,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -96,7 +95,7 @@ def test_an_environment_is_woken_and_parked_and_the_one_who_woke_it_is_told(
 
 
 def test_a_boot_that_fails_is_said_in_two_lines(
-    fleet: SimulatedFleet,  # noqa: F811
+    fleet: SimulatedFleet,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -113,7 +112,7 @@ def test_a_boot_that_fails_is_said_in_two_lines(
 
 
 def test_a_kubeconfig_goes_into_a_file_of_its_own_and_nowhere_else(
-    fleet: SimulatedFleet,  # noqa: F811
+    fleet: SimulatedFleet,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -130,7 +129,7 @@ def test_a_kubeconfig_goes_into_a_file_of_its_own_and_nowhere_else(
 
 
 def test_an_expired_kubeconfig_is_not_written(
-    fleet: SimulatedFleet,  # noqa: F811
+    fleet: SimulatedFleet,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -142,7 +141,7 @@ def test_an_expired_kubeconfig_is_not_written(
 
 
 def test_a_folder_that_is_not_there_is_named(
-    fleet: SimulatedFleet,  # noqa: F811
+    fleet: SimulatedFleet,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -154,7 +153,7 @@ def test_a_folder_that_is_not_there_is_named(
 
 @pytest.mark.parametrize("hours", ["0", "25"])
 def test_a_token_for_tests_lasts_a_day_at_most(
-    fleet: SimulatedFleet,  # noqa: F811
+    fleet: SimulatedFleet,
     tmp_path: Path,
     hours: str,
 ) -> None:
@@ -163,7 +162,7 @@ def test_a_token_for_tests_lasts_a_day_at_most(
 
 @pytest.mark.cluster
 def test_the_tests_get_a_kubeconfig_of_their_own(
-    awake: SimulatedFleet,  # noqa: F811
+    awake: SimulatedFleet,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -182,7 +181,7 @@ def test_the_tests_get_a_kubeconfig_of_their_own(
 
 @pytest.mark.cluster
 def test_a_kubeconfig_is_rotated_through_the_cluster(
-    awake: SimulatedFleet,  # noqa: F811
+    awake: SimulatedFleet,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -195,7 +194,7 @@ def test_a_kubeconfig_is_rotated_through_the_cluster(
 
 
 def test_a_cluster_has_no_kubeconfig_to_rotate_and_that_is_no_failure(
-    fleet: SimulatedFleet,  # noqa: F811
+    fleet: SimulatedFleet,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert run(fleet, "rotate", "kubeconfig", "test-kvm") == 0
@@ -208,7 +207,7 @@ def told(outputs: dict[str, str]) -> dict[str, object]:
 
 
 def test_without_files_the_engine_is_asked_for_every_stack_that_was_deployed(
-    fleet: SimulatedFleet,  # noqa: F811
+    fleet: SimulatedFleet,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -9,9 +9,10 @@ from virtci.cli.console import WIDTH
 from virtci.cli.tables import show
 from virtci.core.inventory import Bill
 from virtci.core.quota import QuotaLine
+from virtci.fleet.events import Verdict
 from virtci.rehearsal.conductor import StackResult
 from virtci.rehearsal.endings import Ending
-from virtci.rehearsal.engine import Run, Verdict
+from virtci.rehearsal.engine import Run
 
 
 def shown(capsys: pytest.CaptureFixture[str], *results: StackResult) -> str:

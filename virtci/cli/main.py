@@ -8,6 +8,7 @@ from virtci.cli import (
     check,
     doctor,
     drift,
+    images,
     kubeconfig,
     outputs,
     pipeline,
@@ -35,6 +36,7 @@ COMMANDS = (
     readiness,
     rotate,
     runners,
+    images,
     pipeline,
 )
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from virtci.cli import rehearse_runners
 from virtci.core.problems import ProblemsError
 from virtci.places import ENGINE, LEFT, ROOT
 from virtci.rehearsal.endings import Ending
@@ -27,6 +28,7 @@ READS: dict[str, tuple[str, ...]] = {
     "test-mshv-kubevirt": ("hub", "test"),
     "test-kvm-kubevirt": ("hub", "test"),
     "test-emulation-kubevirt": ("hub", "test"),
+    "kontain": (),
 }
 """The stacks in their order, and what each stands on."""
 ENDINGS = "; ".join(f"{ending.value} {ending.name.lower().replace('_', ' ')}" for ending in Ending)
@@ -59,6 +61,7 @@ def add_to(subparsers: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print the results as JSON instead of tables")
     parser.add_argument("--verbose", action="store_true", help="print what the engine prints")
     parser.set_defaults(run=run)
+    rehearse_runners.add_to(parser.add_subparsers(title="rehearsals of their own", metavar="[runners]"))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -105,7 +108,7 @@ def cannot_start() -> Ending:
 def perform(arguments: argparse.Namespace, stacks: dict[str, Any], plan: Any) -> int:
     """Rehearses, then prints and leaves what there is to see, also when it was cut short."""
     from virtci.cli.console import console
-    from virtci.cli.environment_tables import show_environments
+    from virtci.cli.environment_tables import show_environments, show_runners
     from virtci.cli.tables import show
     from virtci.rehearsal.conductor import Conductor, worst
     from virtci.rehearsal.engine import Workspace
@@ -133,9 +136,11 @@ def perform(arguments: argparse.Namespace, stacks: dict[str, Any], plan: Any) ->
             print(json.dumps([summary(result) for result in conductor.results], indent=2))
         else:
             show(conductor.results)
+            show_runners(conductor.results)
             show_environments(conductor.results, conductor.skipped, delivered)
             seconds = time.monotonic() - started
             console.print(f"\n{len(conductor.results)} stacks in {seconds:.0f} s; report: {shown(report)}")
+            console.print("on-demand runners have a rehearsal of their own: virtci rehearse runners", style="dim")
             if arguments.keep:
                 console.print(f"kept: {folder}")
     return int(ending(conductor.results, delivered))

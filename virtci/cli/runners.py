@@ -1,21 +1,23 @@
-"""`virtci runners register`: tokens for runners that wait for one."""
+"""`virtci runners`: on-demand runners of workflow runs, and tokens for runners of the hub that wait for one."""
 
 import argparse
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from virtci.cli import runners_life, runners_view
 from virtci.cli.refusals import said
 from virtci.cli.targets import add_outputs, fleet, progress
 from virtci.core.problems import Refusal
 
-if TYPE_CHECKING:
-    from virtci.outputs.fleet import Fleet
-
 
 def add_to(subparsers: Any) -> None:
     """Adds the command."""
-    runners = subparsers.add_parser("runners", help="register the runners of the hub with GitHub")
+    runners = subparsers.add_parser(
+        "runners", help="start, stop, sweep and look at on-demand runners; register those of the hub"
+    )
     verbs = runners.add_subparsers(dest="verb", required=True, metavar="VERB")
+    runners_life.add_to(verbs)
+    runners_view.add_to(verbs)
     register = verbs.add_parser(
         "register",
         help="give runners the token that they wait for, and wait until they take jobs",
@@ -51,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     machines = [machine for stack in known.stacks for machine in stack.machines]
     chosen, clouds = runners_of(machines, arguments.names), connect(known.subscription)
     with github() as client:
-        place = arguments.repository or _repository(known)
+        place = arguments.repository or known.repository
         registrar = Registrar(clouds, client, place, known.vault, pace_of(clouds), progress)
         wanted = missing(registrar, chosen) if arguments.missing else chosen
         if not wanted:
@@ -59,14 +61,3 @@ def run(arguments: argparse.Namespace) -> int:
             return 0
         register(registrar, wanted, timedelta(minutes=arguments.deadline) if arguments.deadline else DEADLINE)
     return 0
-
-
-def _repository(known: "Fleet") -> str:
-    found = {target.part.repository for target in known.targets}
-    if len(found) != 1:
-        raise Refusal(
-            "the repository whose jobs the runners take is known",
-            f"the environments of these outputs name {', '.join(sorted(found)) or 'none'}",
-            "name it: --repository OWNER/NAME",
-        )
-    return found.pop()

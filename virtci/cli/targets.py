@@ -56,6 +56,20 @@ def _deployed() -> Iterator[Outputs]:
             yield _outputs(f"stack `{name}`", text)
 
 
+def stack_outputs(file: Path | None, stack: str) -> Outputs:
+    """The outputs of one stack: of a file, or of the engine. A file may list several stacks, as the variable does.
+
+    Raises `Refusal` when they cannot be read, break the contract, or are another stack's.
+    """
+    if file is None:
+        return _outputs(f"stack `{stack}`", _asked(stack))
+    text = _text(file)
+    for item in _items(text):
+        if isinstance(item, dict) and item.get("stack") == stack:
+            return _outputs(str(file), json.dumps(item))
+    return _outputs(str(file), text)
+
+
 def progress(sentence: str) -> None:
     """Tells a person what is going on; results alone go to standard output."""
     print(sentence, file=sys.stderr, flush=True)
@@ -70,6 +84,14 @@ def _text(file: Path) -> str:
             f"the fleet is not known: {error.strerror}",
             "write it: virtci outputs --stack STACK > FILE",
         ) from None
+
+
+def _items(text: str) -> list[Any]:
+    try:
+        found = json.loads(text)
+    except json.JSONDecodeError:
+        return []
+    return found if isinstance(found, list) else []
 
 
 def _asked(stack: str) -> str:

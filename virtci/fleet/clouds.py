@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from azure.mgmt.containerservice import ContainerServiceClient
     from azure.mgmt.keyvault import KeyVaultManagementClient
     from azure.mgmt.resource.resources import ResourceManagementClient
+    from azure.storage.blob import ContainerClient
     from kubernetes.client import ApiClient
 
 VARIABLE = "VIRTCI_CLOUDS"
@@ -49,6 +50,8 @@ class RehearsedClouds(BaseModel):
 
     resource_manager: str = Field(description="Base URL of the simulated Resource Manager.")
     vaults: dict[str, str] = Field(default={}, description="Base URL of each simulated vault by its name.")
+    aws: str | None = Field(default=None, description="Base URL of the simulated AWS.")
+    blobs: dict[str, str] = Field(default={}, description="Base URL of each simulated storage account by its name.")
     certificate: str | None = Field(default=None, description="File with the authority that signed the vaults.")
     token: str = Field(default="rehearsal", description="What clients log in with: anything, or the id of a principal.")
 
@@ -123,6 +126,23 @@ class Clouds:
         if vault not in self._secrets:
             self._secrets[vault] = self._secret_client(vault)
         return self._secrets[vault]
+
+    def container(self, account: str, endpoint: str, name: str) -> "ContainerClient":
+        """A container of a storage account. Raises `Refusal` for an account that a rehearsal does not have."""
+        from azure.storage.blob import ContainerClient
+
+        if self.rehearsed is None:
+            return ContainerClient(endpoint, name, self.credential)
+        if account not in self.rehearsed.blobs:
+            raise Refusal(
+                f"the rehearsal of {VARIABLE} has a storage account `{account}`",
+                "there is nothing to ask",
+                f"it has: {', '.join(sorted(self.rehearsed.blobs)) or 'none'}",
+            )
+        verify = self.rehearsed.certificate or True
+        return ContainerClient(
+            self.rehearsed.blobs[account], name, self.credential, connection_verify=verify, retry_total=0
+        )
 
     def _secret_client(self, vault: str) -> "SecretClient":
         from azure.keyvault.secrets import SecretClient

@@ -186,16 +186,20 @@ def _github(registrar: Registrar, method: str, path: str, **options: Any) -> Any
 
 
 def _keep(registrar: Registrar, runner: MachinePart, value: str, expires: datetime | None = None) -> None:
-    """Makes a new version of the secret, which keeps the tags and the type that the program gave it."""
+    name = registration_secret(runner.name)
+    with asking(f"secret {name} of vault {registrar.vault.name}"):
+        write_secret(registrar.clouds, registrar.vault, name, value, expires)
+
+
+def write_secret(clouds: Clouds, vault: VaultPart, name: str, value: str, expires: datetime | None = None) -> None:
+    """Makes a new version of a secret, which keeps the tags and the type that the program gave it."""
     from azure.mgmt.keyvault.models import SecretAttributes, SecretCreateOrUpdateParameters, SecretProperties
 
-    secrets, name = registrar.clouds.vaults.secrets, registration_secret(runner.name)
-    place = (registrar.vault.resource_group, registrar.vault.name, name)
-    with asking(f"secret {name} of vault {registrar.vault.name}"):
-        known = secrets.get(*place)
-        properties = SecretProperties(
-            value=value,
-            content_type=known.properties.content_type,
-            attributes=SecretAttributes(enabled=True, expires=expires),
-        )
-        secrets.create_or_update(*place, SecretCreateOrUpdateParameters(properties=properties, tags=known.tags))
+    secrets, place = clouds.vaults.secrets, (vault.resource_group, vault.name, name)
+    known = secrets.get(*place)
+    properties = SecretProperties(
+        value=value,
+        content_type=known.properties.content_type,
+        attributes=SecretAttributes(enabled=True, expires=expires),
+    )
+    secrets.create_or_update(*place, SecretCreateOrUpdateParameters(properties=properties, tags=known.tags))

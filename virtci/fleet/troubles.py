@@ -5,8 +5,9 @@ from contextlib import contextmanager
 
 from virtci.core.problems import Refusal
 
-CLIENTS = ("azure", "kubernetes", "urllib3", "httpx", "requests", "msal")
+CLIENTS = ("azure", "botocore", "kubernetes", "urllib3", "httpx", "requests", "msal")
 LOGIN = "log in: `az login`, or the step azure/login in a workflow"
+AWS_LOGIN = "log in: `aws sso login`, or AWS_ROLE_ARN and AWS_WEB_IDENTITY_TOKEN_FILE in a workflow"
 RIGHTS = (
     "give this login its role (docs/architecture.md, Identities and their rights); a new role needs up to 10 minutes"
 )
@@ -21,6 +22,7 @@ FIXES = {
 UNREACHED = "look at the network and the address; clusters and the vault answer on the runners' network only"
 AGAIN = "run this again; then look at the service"
 NO_LOGIN = ("CredentialUnavailableError", "ClientAuthenticationError")
+NO_AWS_LOGIN = ("NoCredentialsError", "PartialCredentialsError", "TokenRetrievalError", "SSOTokenLoadError")
 DENIED = (401, 403, 404)
 SHOWN = 200
 
@@ -43,8 +45,9 @@ def asking(what: str) -> Iterator[None]:
 def refusal_of(error: Exception, what: str) -> Refusal:
     """The error of a client as a refusal."""
     status, said = status_of(error), _said(error)
-    if status is None and type(error).__name__ in NO_LOGIN:
-        return Denied(f"{what} answers this login", f"there is none: {said}", LOGIN)
+    for names, fix in ((NO_LOGIN, LOGIN), (NO_AWS_LOGIN, AWS_LOGIN)):
+        if status is None and type(error).__name__ in names:
+            return Denied(f"{what} answers this login", f"there is none: {said}", fix)
     if status is None:
         return Refusal(f"{what} answers", f"it was not reached: {said}", UNREACHED)
     fix = FIREWALL if "ForbiddenByFirewall" in str(error) else FIXES.get(status, AGAIN)
@@ -55,10 +58,12 @@ def refusal_of(error: Exception, what: str) -> Refusal:
 def status_of(error: Exception) -> int | None:
     """The HTTP status in an error; nothing when there was no answer."""
     response = getattr(error, "response", None)
+    of_aws = response.get("ResponseMetadata", {}) if isinstance(response, dict) else {}
     for value in (
         getattr(error, "status_code", None),
         getattr(error, "status", None),
         getattr(response, "status_code", None),
+        of_aws.get("HTTPStatusCode"),
     ):
         if isinstance(value, int) and value:
             return value

@@ -14,7 +14,7 @@ from virtci.rehearsal.report.masking import SECRET, masked
 
 GROUP = "azure-native:resources:ResourceGroup"
 VAULT = "azure-native:keyvault:Vault"
-SECRET_KIND = "azure-native:keyvault:Secret"  # noqa: S105
+SECRET_KIND = "azure-native:keyvault:Secret"  # noqa: S105  a type, not a secret
 ANCHORS = ("virt-ci:cluster:Cluster", "virt-ci:machine:Machine")
 """Whose environment it is: they take in the small resources that stand directly in an environment."""
 SMALL = ("azure-native:authorization:RoleAssignment", SECRET_KIND)

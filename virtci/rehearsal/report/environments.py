@@ -1,4 +1,4 @@
-"""What the rehearsal shows of environments: how machines booted, what nodes said, what came into the cluster; and pipelines."""
+"""What the rehearsal shows of runners and environments: how machines booted, what nodes and GitHub said; and of pipelines."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from virtci.rehearsal.boot.machines import MachineBoot
 from virtci.rehearsal.conductor import StackResult
 from virtci.rehearsal.environments import Before
 from virtci.rehearsal.pipeline.rehearse import PipelineRun
+from virtci.rehearsal.runner import Enrolment
 
 SHOWN_LINES = 20
 
@@ -29,6 +30,18 @@ class EnvironmentLine:
     good: bool
 
 
+@dataclass(frozen=True, slots=True)
+class RunnerLine:
+    """One runner, in words."""
+
+    name: str
+    booted: str
+    github: str
+    remark: str
+    good: bool | None
+    """Nothing for one that stands back."""
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobLine:
     """One job of a pipeline."""
@@ -40,6 +53,23 @@ class JobLine:
     remark: str
     said: str = ""
     """How the log of the step that failed ends."""
+
+
+def runner_lines(results: Sequence[StackResult]) -> Iterator[RunnerLine]:
+    """A line for every runner of a hub that was deployed; one was booted for all."""
+    for result in results:
+        if result.runner:
+            yield _runner_line(result.runner)
+            for name in result.runner.alike:
+                yield RunnerLine(name, _booted(None), "-", "boots like the first", None)
+
+
+def _runner_line(found: Enrolment) -> RunnerLine:
+    github = "-" if found.not_booted else "takes no jobs"
+    remark = found.not_booted or found.trouble
+    if found.takes_jobs:
+        github, remark = "online, takes jobs", f"of {found.repository}"
+    return RunnerLine(found.name, _booted(found.boot), github, remark, found.takes_jobs)
 
 
 def environment_lines(results: Sequence[StackResult]) -> Iterator[EnvironmentLine]:

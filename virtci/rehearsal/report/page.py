@@ -7,9 +7,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
 from virtci.core.inventory import short_kind
 from virtci.core.lifetimes import SCHEDULES, Lifetime
 from virtci.core.prices import Cost
@@ -19,13 +16,12 @@ from virtci.rehearsal.delivery import Delivered
 from virtci.rehearsal.endings import Ending
 from virtci.rehearsal.report.architecture import Architecture, architecture
 from virtci.rehearsal.report.drawing import drawing
-from virtci.rehearsal.report.environments import environment_lines, job_lines
-from virtci.rehearsal.report.facts import cloud_name, count, label_of
+from virtci.rehearsal.report.environments import environment_lines, job_lines, runner_lines
+from virtci.rehearsal.report.facts import cloud_name, label_of
 from virtci.rehearsal.report.figures import (
     Finding,
     changed,
     cost_lines,
-    duration,
     ending_of,
     family_name,
     findings,
@@ -36,13 +32,19 @@ from virtci.rehearsal.report.figures import (
 )
 from virtci.rehearsal.report.masking import masked, scrubber
 from virtci.rehearsal.report.rules import Rule, all_rules, levels, pack_rules
+from virtci.rehearsal.report.template import environment
 
 Row = dict[str, Any]
-TEMPLATES = Path(__file__).parent / "templates"
 PREVIEWS = ("preview", "second preview")
 DESTROY = "destroy"
 MANDATORY = "mandatory"
-CHECKS = {"preflight": "asked the cloud for what must be there", "contract": "outputs read and checked"}
+CHECKS = {
+    "preflight": "asked the cloud for what must be there",
+    "boot": "the machine's boot",
+    "readiness": "probes of the nodes",
+    "contract": "outputs read and checked",
+    "runner": "a runner's boot and registration",
+}
 
 
 def write_report(
@@ -64,37 +66,32 @@ def render(
     skipped: Mapping[str, str] | None = None,
 ) -> str:
     """The page as text. Whatever the template prints is searched for secrets and escaped."""
-    scrub = scrubber(results)
-    environment = Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: scrub(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
-    )
-    environment.filters |= {"count": count, "duration": duration, "usd": lambda value: f"{value:,.2f}"}
     found = architecture(result for result in results if not result.settings.kubevirt)
-    return environment.get_template("page.html.jinja").render(
-        results=results,
-        made=datetime.now(UTC),
-        summary=[_summary(result) for result in results],
-        total=_total(results),
-        troubles=sorted((trouble for result in results for trouble in _troubles(result)), key=_rank),
-        advice=sum(item.level != MANDATORY for result in results for item in findings(result)),
-        environments=list(environment_lines(results)),
-        skipped=skipped or {},
-        pipeline=list(job_lines(delivered.run)) if delivered and delivered.run else [],
-        no_pipeline=delivered.skipped if delivered else "",
-        drawing=drawing(found),
-        dependencies=list(_dependencies(found)),
-        tones={result.name: number % 4 for number, result in enumerate(results)},
-        quota=[_quota(result) for result in results if result.settings.quota],
-        cost=[_cost(result) for result in results if result.settings.budget],
-        policies=_policies(results, rules),
-        timeline=list(_timeline(results)),
-        kinds=_kinds(results),
-        lists=[_lists(result) for result in results],
+    return (
+        environment(scrubber(results))
+        .get_template("page.html.jinja")
+        .render(
+            results=results,
+            made=datetime.now(UTC),
+            summary=[_summary(result) for result in results],
+            total=_total(results),
+            troubles=sorted((trouble for result in results for trouble in _troubles(result)), key=_rank),
+            advice=sum(item.level != MANDATORY for result in results for item in findings(result)),
+            runners=list(runner_lines(results)),
+            environments=list(environment_lines(results)),
+            skipped=skipped or {},
+            pipeline=list(job_lines(delivered.run)) if delivered and delivered.run else [],
+            no_pipeline=delivered.skipped if delivered else "",
+            drawing=drawing(found),
+            dependencies=list(_dependencies(found)),
+            tones={result.name: number % 4 for number, result in enumerate(results)},
+            quota=[_quota(result) for result in results if result.settings.quota],
+            cost=[_cost(result) for result in results if result.settings.budget],
+            policies=_policies(results, rules),
+            timeline=list(_timeline(results)),
+            kinds=_kinds(results),
+            lists=[_lists(result) for result in results],
+        )
     )
 
 
@@ -134,8 +131,9 @@ def _troubles(result: StackResult) -> Iterator[Row]:
         for urn, operation in result.runs[PREVIEWS[1]].changes.items():
             text = f"the second preview would {operation} what was just deployed"
             yield _trouble(result, 2, "not stable", text, urn.rsplit("::", 1)[-1])
-    if result.before and result.before.not_booted:
-        yield _trouble(result, 4, "machine not booted", result.before.not_booted)
+    for found in (result.before, result.runner):
+        if found and found.not_booted:
+            yield _trouble(result, 4, "machine not booted", found.not_booted)
     for fault in result.contract_faults:
         yield _trouble(result, 3, "output contract", fault)
     for left in result.left_behind:

@@ -1,0 +1,1 @@
+"""On-demand runners: launchers, leases, sweeps."""
