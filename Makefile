@@ -1,7 +1,7 @@
 PYTHON ?= python3
 VIRTCI = .venv/bin/virtci
 CLUSTER = kube-apiserver etcd kube-controller-manager kube-scheduler kubectl kwok
-SCRIPTS = .ci/run $(shell find virtci tools -name '*.sh')
+SCRIPTS = .ci/run $(shell find virtci tools cloud -name '*.sh')
 WORKFLOWS = $(wildcard .github/workflows/*.yaml .github/workflows/*.yml)
 
 .PHONY: help setup programs rehearse test lint bench docs
@@ -14,7 +14,7 @@ setup:  ## engine and packages, into .engine/ and .venv/
 programs: setup  ## real programs that rehearsals, tests and lint start, into .engine/bin (PROGRAMS="etcd kwok": only these)
 	@$(PYTHON) tools/engine/programs.py $(PROGRAMS)
 
-rehearse: setup  ## deploy hub, dev and test against simulated clouds (DESTROY=1: and take them down)
+rehearse: setup  ## deploy all stacks against simulated clouds (DESTROY=1: and take them down)
 	@$(PYTHON) tools/engine/programs.py $(CLUSTER) act label-filter
 	@$(VIRTCI) rehearse $(if $(DESTROY),--destroy)
 

@@ -38,7 +38,7 @@ def test_file_that_is_not_fresh_is_said_so(
 
 
 def test_every_section_has_an_example() -> None:
-    assert len(EXAMPLES) == TEXT.count("\n## ") >= 12
+    assert len(EXAMPLES) + TEXT.count("No committed stack file has it") == TEXT.count("\n## ") >= 12
 
 
 @pytest.mark.parametrize(("name", "example"), EXAMPLES)

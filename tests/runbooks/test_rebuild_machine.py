@@ -1,5 +1,6 @@
 """A machine is rebuilt, as the runbook says: the same name and rights, an empty cluster, and everything in it again."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -32,7 +33,7 @@ def empty_the_cluster(follower: Follower) -> None:
         for item in definitions.list_custom_resource_definition().items:
             definitions.delete_custom_resource_definition(item.metadata.name)
         for name in ("kubevirt", "virt-ci"):
-            unless_absent(lambda name=name: core.delete_namespace(name))  # type: ignore[misc]
+            unless_absent(partial(core.delete_namespace, name))
         rbac.delete_cluster_role_binding("virt-ci-deployer")
         until(lambda: gone(core, "kubevirt") and gone(core, "virt-ci"), seconds=60)
 

@@ -16,7 +16,8 @@ from virtci.places import ENGINE
 from virtci.rehearsal.azure.server import serve as serve_azure
 from virtci.rehearsal.engine import credentials, locations
 from virtci.rehearsal.journal import FaultPlan
-from virtci.rehearsal.pipeline.act import Origin, Rehearsal, Repository, WorkflowRun, checkout_of_this_project
+from virtci.rehearsal.pipeline.act import Origin, Rehearsal, Repository, WorkflowRun
+from virtci.rehearsal.pipeline.checkout import checkout_of_this_project
 from virtci.rehearsal.world import World, azure_scenario, read_stacks, world
 
 STACKS = ("hub", "dev", "test")

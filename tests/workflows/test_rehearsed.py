@@ -18,13 +18,17 @@ from tests.workflows.stage import (
     variables,
 )
 from virtci.fleet.drift import LABEL
+from virtci.fleet.publishing import LARGEST
 from virtci.outputs.check import read
+from virtci.outputs.contract import VARIABLE
 from virtci.rehearsal.pipeline.act import WorkflowRun, unavailable
 
 pytestmark = [
     pytest.mark.engine,
     pytest.mark.skipif(bool(unavailable()), reason=unavailable() or "act is there"),
 ]
+USER = "fleet-org/kubevirt"
+"""The repository whose jobs use the environments."""
 PREVIEWS = ("preview hub-1", "preview dev-2", "preview test-3")
 """As act calls the entries of the matrix."""
 PREVIEWING, UPDATING = "Previewing update (", "Updating ("
@@ -67,13 +71,22 @@ def deployed(found: Stage) -> None:
     run = found.push()
 
     assert run.result == "success", told(run)
-    assert [(job.name, job.started) for job in run.jobs] == [("hub", 1), ("dev", 2), ("test", 3), ("runners", 0)]
+    started = [(job.name, job.started) for job in run.jobs]
+    assert started == [("hub", 1), ("dev", 2), ("test", 3), ("publish", 4), ("runners", 0)]
     assert logins(found) == {variables(found.environment)["DEPLOY_CLIENT_ID"]}
     for stack in ("hub", "dev", "test"):
         outputs = json.loads((found.artifacts() / f"outputs-{stack}" / f"{stack}.json").read_text())
         assert read(outputs).stack == stack
         assert run.job(stack).summary.startswith("| stack | verdict |")
         assert run.job(stack).log.index(PREVIEWING) < run.job(stack).log.index(UPDATING)
+    published(found)
+
+
+def published(found: Stage) -> None:
+    """The repository that uses the fleet has the outputs of all stacks."""
+    variable = found.github.get(f"/repos/{USER}/actions/variables/{VARIABLE}").json()["value"]
+    assert [read(item).stack for item in json.loads(variable)] == ["dev", "hub", "test"]
+    assert len(variable.encode()) < LARGEST / 2
 
 
 def reviewed(found: Stage) -> None:
@@ -119,6 +132,7 @@ def stopped(found: Stage) -> None:
         ("dev", "skipped"),
         ("test", "skipped"),
         ("runners", "skipped"),
+        ("publish", "skipped"),
     ]
     assert UPDATING not in run.job("hub").log
     assert "regions-allowed" in run.job("hub").summary
@@ -186,7 +200,7 @@ def test_a_repository_that_is_not_set_up_rehearses_and_touches_nothing(tmp_path:
     rehearse_only(source, "echo rehearsed")
     known = {
         "preview.yaml": {"rehearse": "success", "preview": "skipped", "comment": "skipped"},
-        "deploy.yaml": dict.fromkeys(("hub", "dev", "test", "runners"), "skipped"),
+        "deploy.yaml": dict.fromkeys(("hub", "dev", "test", "runners", "publish"), "skipped"),
         "drift.yaml": {"check": "skipped", "issue": "skipped"},
     }
 

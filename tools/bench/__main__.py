@@ -15,12 +15,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from tools.bench import fixed, growth, interfaces, stacks, terraform
+from tools.bench import fixed, growth, interfaces, runners, stacks, terraform
 from tools.bench.figures import HEADINGS, Figure, markdown, rewrite
 from tools.bench.lab import MeasurementError, NotHereError, lab
 from virtci.places import ROOT
 
-GROUPS = {"a": fixed, "b": interfaces, "c": stacks, "d": growth, "e": terraform}
+GROUPS = {"a": fixed, "b": interfaces, "c": stacks, "d": growth, "e": terraform, "f": runners}
 DOCUMENT = ROOT / "docs" / "performance.md"
 WIDTH = 160
 STYLES = {"good": "green", "misses": "red", "noise": "yellow", "": ""}

@@ -1,0 +1,1 @@
+"""Runner images: their versions, their templates, their scripts."""

@@ -1,0 +1,2 @@
+os         = "fedora"
+source_box = "bento/fedora-42"

@@ -1,0 +1,2 @@
+os         = "ubuntu"
+source_box = "bento/ubuntu-24.04"
