@@ -13,9 +13,8 @@ from virtci.core.runners.aws import LAUNCHER_ROLE
 from virtci.core.runners.tags import read_run_tags
 from virtci.outputs.check import contract_faults, read
 from virtci.outputs.contract import AwsRunnersRegionPart
-from virtci.rehearsal.aws.access import refused
+from virtci.rehearsal.aws.access import Need, refused
 from virtci.rehearsal.aws.calls import client
-from virtci.rehearsal.aws.needs import Need
 from virtci.rehearsal.aws.scenario import Attached
 from virtci.rehearsal.engine import Run
 

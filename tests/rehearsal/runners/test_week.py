@@ -104,13 +104,14 @@ def leases_are_never_given_back(patch: Patch) -> None:
 def start_skips_the_lease(patch: Patch) -> None:
     numbers = count(100)
 
-    def at_once(launcher: Launcher, request: Request, rungs: tuple[Rung, ...]) -> tuple[Rung, Lease]:
+    def at_once(launcher: Launcher, request: Request, rungs: tuple[Rung, ...], _: object = ()) -> tuple[Rung, Lease]:
         rung, now = rungs[0], launcher.pace.now()
         slot = f"auto-runner-{rung.region}-{next(numbers)}"
         launcher.reached(request.name.stack, Phase.LEASED, rung=rung, slot=slot)
         return rung, Lease(holder=request.name.stack, pool=rung.pool, slots=(slot,), since=now, heartbeat=now)
 
     patch.setattr(start, "_lease", at_once)
+    patch.setattr(start, "_beat", lambda *_: None)
 
 
 def nobody_starts_again_for_jobs_run_again(patch: Patch) -> None:
