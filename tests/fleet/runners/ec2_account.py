@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from virtci.core.runners.aws import BACKSTOP_ROLE, SCHEDULE_GROUP, TERMINATE, backstop_trust, role_arn
+from virtci.core.runners.aws import BACKSTOP_ROLE, SCHEDULE_GROUP, TERMINATE, backstop_policy, backstop_trust, role_arn
 from virtci.core.runners.boot_record import MACHINE, boot_parameter, registration_parameter
 from virtci.core.runners.clouds import Cloud
 from virtci.core.runners.ladder import Rung
@@ -105,6 +105,8 @@ class Account:
         iam = self.clouds._client("iam", "us-east-1")
         trust = json.dumps(backstop_trust(ACCOUNT, [REGION, OTHER_REGION]))
         iam.create_role(RoleName=BACKSTOP_ROLE, AssumeRolePolicyDocument=trust)
+        rights = json.dumps(backstop_policy(ACCOUNT, [REGION, OTHER_REGION], SYSTEM))
+        iam.put_role_policy(RoleName=BACKSTOP_ROLE, PolicyName="terminate", PolicyDocument=rights)
         for region in (REGION, OTHER_REGION):
             self.clouds.schedules(region).create_schedule_group(Name=SCHEDULE_GROUP)
         self.aws.clock.advance(60)
