@@ -42,9 +42,8 @@ class Component(pulumi.ComponentResource):
 
 def check_arguments(component: str, name: str, args: Mapping[str, Any], schema: type) -> None:
     """Raises `TypeError` when arguments are missing or unknown: a TypedDict checks nothing at run time."""
-    # A TypedDict has these; the type of a class that stands for one does not say so.
-    required: frozenset[str] = schema.__required_keys__  # type: ignore[attr-defined]
-    known: frozenset[str] = required | schema.__optional_keys__  # type: ignore[attr-defined]
+    required: frozenset[str] = schema.__required_keys__  # type: ignore[attr-defined]  # every TypedDict has it
+    known: frozenset[str] = required | schema.__optional_keys__  # type: ignore[attr-defined]  # and this one
     if missing := sorted(required - args.keys()):
         message = f"{component} `{name}` needs {', '.join(missing)}"
         raise TypeError(message)

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any
 
-import boto3
-
 from components.runner_roles import BOOT_TAGGER, REGISTRATION
 from tests.rehearsal.azure.machines import MACHINE_ID, VAULT, grant, open_vault, role, secret
 from tests.rehearsal.azure.simulated import GROUP, build
@@ -26,6 +24,7 @@ from virtci.core.runners.boot_record import (
     registration_parameter,
 )
 from virtci.core.runners.clouds import Capability, Cloud, Serves
+from virtci.rehearsal.aws import calls
 from virtci.rehearsal.aws.cloud import Aws
 from virtci.rehearsal.aws.metadata import InstanceMetadata
 from virtci.rehearsal.aws.metadata import handler as ec2_metadata_handler
@@ -238,6 +237,12 @@ class AzurePlace(Place):
         more = {name.replace("_", "-"): value for name, value in tags.items()}
         record.body["tags"] = {**(record.body.get("tags") or {}), **more}
 
+    def take_identity(self) -> None:
+        """The machine is nobody any more."""
+        record = self.azure.manager.store.get(MACHINE_ID)
+        assert record is not None
+        del record.body["identity"]
+
     def take_back(self) -> None:
         self.service.preempted = "Mon, 19 Sep 2026 18:29:47 GMT"
 
@@ -311,13 +316,7 @@ class Ec2Place(Place):
     def client(self, service: str) -> Iterator[Any]:
         """A client of the whole account, as the launcher has it."""
         with serve(self.aws) as endpoint:
-            yield boto3.client(  # type: ignore[call-overload]
-                service,
-                region_name=AWS_REGION,
-                endpoint_url=endpoint.url,
-                aws_access_key_id="rehearsal",
-                aws_secret_access_key="rehearsal",
-            )
+            yield calls.client(endpoint.url, service, AWS_REGION)
 
     @property
     def services(self) -> list[Service]:

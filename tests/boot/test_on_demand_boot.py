@@ -49,9 +49,6 @@ def listening(request: pytest.FixtureRequest) -> Iterator[tuple[Booted, str]]:
         yield booted, given
 
 
-# --- for one job ---
-
-
 def test_one_job_is_served_and_the_machine_goes_down(served: tuple[Booted, Job, str]) -> None:
     booted, job, _ = served
     assert (job.status, job.conclusion) == ("completed", "success")
@@ -151,9 +148,6 @@ def test_probe_document_is_on_the_console_and_on_the_machine(served: tuple[Boote
     assert f"probe: {document}" in booted.result.log
 
 
-# --- for all jobs of a run ---
-
-
 def test_runner_of_a_run_has_its_own_label_and_nobody_elses(listening: tuple[Booted, str]) -> None:
     booted, _ = listening
     runner = booted.place.runner
@@ -201,9 +195,6 @@ def test_logs_that_lead_elsewhere_give_nothing_away(listening: tuple[Booted, str
         assert logs.getmember("_diag/link.log").issym()
 
 
-# --- with the hypervisor that was asked for ---
-
-
 @pytest.mark.parametrize("capability", [Capability.NONE, Capability.EMULATION])
 def test_job_that_needs_no_hypervisor_gets_a_machine_without_one(capability: Capability) -> None:
     place = AzurePlace(Serves.RUN)
@@ -220,9 +211,6 @@ def test_mshv_is_for_jobs_too() -> None:
         assert booted.online(), booted.result.log
         assert booted.told.hypervisor is Hypervisor.MSHV
         assert booted.box.mode("/dev/mshv") == "0660"
-
-
-# --- cloud-init ---
 
 
 def test_cloud_init_is_done_without_errors() -> None:

@@ -50,9 +50,6 @@ def never_registered(booted: Booted) -> bool:
     return booted.place.asked == 0 and (runner is None or not runner.version)
 
 
-# --- the hypervisor is not there ---
-
-
 @BOTH
 @pytest.mark.parametrize("device", ["absent", "present"])
 def test_machine_without_its_hypervisor_is_never_registered(cloud: Clouds, device: Device | str) -> None:
@@ -98,9 +95,6 @@ def _with_cpu(flags: str) -> Callable[[Sandbox], None]:
     return put
 
 
-# --- the agent ---
-
-
 def test_agent_of_the_image_is_used_when_it_is_the_pinned_one() -> None:
     place = AzurePlace(Serves.RUN)
     place.deliver()
@@ -139,9 +133,6 @@ def _with_archive(place: Place, content: bytes) -> Callable[[Sandbox], None]:
         path.write_bytes(content)
 
     return put
-
-
-# --- the registration ---
 
 
 @BOTH
@@ -206,9 +197,6 @@ def test_token_that_expired_is_refused_by_github_and_the_next_one_is_taken() -> 
     with later(place, 3, place.deliver), machine(place) as booted:
         assert booted.online(), booted.result.log
         assert "Http response code: Not Found" in booted.result.log
-
-
-# --- the clouds around it ---
 
 
 @BOTH

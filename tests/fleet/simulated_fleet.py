@@ -82,8 +82,6 @@ class SimulatedFleet:
         if self.naps:
             (self.naps.pop(0) if len(self.naps) > 1 else self.naps[0])()
 
-    # --- what the machine does ---
-
     def tell(self, stage: str, boot: str, hypervisor: str = "mshv", reason: str = "-", at: str = "08:10:00") -> None:
         """Boot tags, as the machine writes them."""
         tags = {"bootstage": stage, "bootid": boot, "bootat": f"2026-01-05T{at}Z", "boothypervisor": hypervisor}

@@ -222,9 +222,6 @@ def test_a_reviewer_whom_github_does_not_know_is_missing(monkeypatch: pytest.Mon
     assert found["GitHub reviewer"].text == "rehearsal-reviewer-2 is not on GitHub"
 
 
-# --- the command ---
-
-
 @pytest.fixture
 def engine(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     """What the engine answers; the real one is started by the tests that are about it."""

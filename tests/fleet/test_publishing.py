@@ -203,9 +203,6 @@ def test_a_variable_holds_so_much_and_no_more() -> None:
     assert found == "VIRTCI_OUTPUTS = 49,153 bytes: a variable holds at most 49,152 bytes"
 
 
-# --- the command ---
-
-
 @pytest.fixture
 def files(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Publishes files with these contents."""

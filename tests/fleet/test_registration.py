@@ -106,9 +106,6 @@ def token_in(desk: Desk) -> str:
     return token
 
 
-# --- a good day ---
-
-
 def test_runner_gets_its_token_through_the_vault_and_nothing_usable_stays(desk: Desk) -> None:
     seen: list[str] = []
     desk.naps = [lambda: seen.append(desk.value), desk.enrol]
@@ -162,9 +159,6 @@ def test_machine_registers_for_real_while_the_command_waits(desk: Desk) -> None:
 def _boot(booted: Booted) -> None:
     booted.box.reboot()
     assert booted.online()
-
-
-# --- who needs one ---
 
 
 def test_runner_that_takes_jobs_is_not_missing(desk: Desk) -> None:
@@ -221,9 +215,6 @@ def test_only_runners_of_the_hub_are_registered() -> None:
     assert runners_of([PART, other], []) == runners_of([PART, other], [RUNNER]) == [PART]
     with pytest.raises(Refusal, match="`dev-vm` is a runner"):
         runners_of([PART, other], ["dev-vm"])
-
-
-# --- it does not work ---
 
 
 def test_machine_that_never_comes_is_told_with_its_stage_and_reason(desk: Desk) -> None:
@@ -287,9 +278,6 @@ def test_interrupted_command_leaves_no_token_behind(desk: Desk) -> None:
     with pytest.raises(KeyboardInterrupt):
         register(desk.registrar, [PART])
     assert desk.value == "used"
-
-
-# --- the command ---
 
 
 @pytest.fixture

@@ -1,9 +1,9 @@
 """Both clouds with an image, behind the interface that the commands use: a simulated Azure, and moto for AWS."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
@@ -22,6 +22,9 @@ from virtci.rehearsal.github.api import GitHubScenario
 from virtci.rehearsal.github.api import serve as serve_github
 from virtci.rehearsal.journal import Journal
 
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+
 IMAGE, GALLERY, REPOSITORY = "L0BaseImage", "auto_github_runner", "rehearsal-org/km"
 AWS_REGIONS = ("us-east-2", "us-west-2")
 
@@ -36,13 +39,27 @@ class Place:
     """Makes a machine from a version."""
 
 
+@dataclass
+class AzurePlace(Place):
+    """A simulated subscription, behind Resource Manager at `manager_url`."""
+
+    manager_url: str
+
+
+@dataclass
+class AwsPlace(Place):
+    """A simulated account, with the clients of its regions."""
+
+    clients: Mapping[str, "EC2Client"]
+
+
 @pytest.fixture(autouse=True)
 def _hurried_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "QUIET_SECONDS", 0.0005)
 
 
 @contextmanager
-def azure_place(subscription: str, group: str) -> Iterator[Place]:
+def azure_place(subscription: str, group: str) -> Iterator[AzurePlace]:
     """A simulated subscription with a gallery that has the image, and the clients of the commands."""
     cloud = build(default_scenario(subscription=subscription, limits={REGION: {"cores": 64}}))
     names = {"resourceGroupName": group, "galleryName": GALLERY}
@@ -75,17 +92,17 @@ def azure_place(subscription: str, group: str) -> Iterator[Place]:
     with serve_azure(cloud.manager) as endpoint:
         clouds = Clouds(subscription, RehearsedClouds.model_validate({"resourceManager": endpoint.url}))
         images = AzureImages(clouds=clouds, resource_group=group, gallery=GALLERY, name=IMAGE)
-        yield Place(images, publish, use)
+        yield AzurePlace(images, publish, use, endpoint.url)
 
 
 @pytest.fixture
-def azure() -> Iterator[Place]:
+def azure() -> Iterator[AzurePlace]:
     with azure_place(SUBSCRIPTION.rsplit("/", 1)[-1], "rg") as found:
         yield found
 
 
 @contextmanager
-def aws_place(regions: Iterable[str]) -> Iterator[Place]:
+def aws_place(regions: Iterable[str]) -> Iterator[AwsPlace]:
     """A simulated account; its login is in the environment."""
     with mock_aws():
         clients = ec2_clients(regions)
@@ -114,11 +131,11 @@ def aws_place(regions: Iterable[str]) -> Iterator[Place]:
             region, _, ami = item.ids[-1].partition("/")
             clients[region].run_instances(ImageId=ami, MinCount=1, MaxCount=1)
 
-        yield Place(images, publish, use)
+        yield AwsPlace(images, publish, use, clients)
 
 
 @pytest.fixture
-def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[AwsPlace]:
     log_in_to_aws(monkeypatch)
     with aws_place(AWS_REGIONS) as found:
         yield found

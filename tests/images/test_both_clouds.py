@@ -1,11 +1,12 @@
 """The life of image versions in both clouds: one suite for both sides of the interface."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import httpx
 import pytest
 
-from tests.images.conftest import IMAGE, REPOSITORY, Place
+from tests.images.conftest import IMAGE, REPOSITORY, AwsPlace, Place
 from tests.images.versions import names
 from virtci.core.problems import Refusal
 from virtci.core.runners.images import Seen, State, Version, latest
@@ -137,9 +138,6 @@ def test_an_image_without_versions_is_a_fault_with_its_fix(place: Place, schedul
     assert f"make -C cloud/{'azure' if place.images.cloud == 'azure' else 'aws'} {IMAGE}" in fault
 
 
-# --- what only one of them has ---
-
-
 def test_versions_of_other_images_are_nobodys_business(azure: Place, aws: Place) -> None:
     azure.publish("1.0.0")
     aws.publish(A)
@@ -147,54 +145,51 @@ def test_versions_of_other_images_are_nobodys_business(azure: Place, aws: Place)
     assert names(aws.images.versions()) == [A]
 
 
-def test_an_ami_that_is_missing_in_a_region_is_not_ready(aws: Place) -> None:
+def test_an_ami_that_is_missing_in_a_region_is_not_ready(aws: AwsPlace) -> None:
     aws.publish(A, "offered")
     region, _, ami = aws.images.versions()[0].ids[-1].partition("/")
-    aws.images.clients[region].deregister_image(ImageId=ami)  # type: ignore[attr-defined]
+    aws.clients[region].deregister_image(ImageId=ami)
     (item,) = aws.images.versions()
     assert (item.ready, newest(aws)) == (False, "")
 
 
-def test_a_rollback_that_broke_off_between_regions_has_happened(aws: Place) -> None:
+def test_a_rollback_that_broke_off_between_regions_has_happened(aws: AwsPlace) -> None:
     aws.publish(A, "offered")
     aws.publish(B, "offered")
     region, _, ami = aws.images.versions()[-1].ids[-1].partition("/")
-    client = aws.images.clients[region]  # type: ignore[attr-defined]
+    client = aws.clients[region]
     client.create_tags(Resources=[ami], Tags=[{"Key": "state", "Value": "withdrawn"}])
     assert newest(aws) == A
 
 
-def test_a_launch_template_uses_its_image(aws: Place) -> None:
+def test_a_launch_template_uses_its_image(aws: AwsPlace) -> None:
     for version in (A, B, C, D, E):
         aws.publish(version, "offered")
     region, _, ami = aws.images.versions()[0].ids[0].partition("/")
-    client = aws.images.clients[region]  # type: ignore[attr-defined]
+    client = aws.clients[region]
     client.create_launch_template(LaunchTemplateName="runner", LaunchTemplateData={"ImageId": ami})
     assert names(prune(aws.images, dry_run=True)) == [B]
 
 
-def test_a_terminated_instance_uses_nothing(aws: Place) -> None:
+def test_a_terminated_instance_uses_nothing(aws: AwsPlace) -> None:
     aws.publish(A)
     aws.use(A)
-    for client in aws.images.clients.values():  # type: ignore[attr-defined]
+    for client in aws.clients.values():
         for group in client.describe_instances()["Reservations"]:
             client.terminate_instances(InstanceIds=[item["InstanceId"] for item in group["Instances"]])
     assert aws.images.used() == set()
 
 
-def test_the_snapshots_of_a_pruned_ami_go_with_it(aws: Place) -> None:
+def test_the_snapshots_of_a_pruned_ami_go_with_it(aws: AwsPlace) -> None:
     for version in (A, B, C, D):
         aws.publish(version, "offered")
     asked: list[dict[str, object]] = []
-    for client in aws.images.clients.values():  # type: ignore[attr-defined]
+    for client in aws.clients.values():
         client.meta.events.register(
             "provide-client-params.ec2.DeregisterImage", lambda params, **_: asked.append(dict(params))
         )
     prune(aws.images)
     assert [item["DeleteAssociatedSnapshots"] for item in asked] == [True, True]
-
-
-# --- agents ---
 
 
 def test_the_agent_that_github_gives_out_comes_with_its_checksum(
@@ -216,16 +211,13 @@ def test_a_repository_that_github_does_not_show_is_named(github: httpx.Client) -
     assert "install the GitHub App" in refusal.value.fix
 
 
-# --- refusals of AWS ---
-
-
 def test_a_refusal_of_aws_has_a_fix() -> None:
     from botocore.exceptions import ClientError, NoCredentialsError
 
-    said = {"Error": {"Code": "UnauthorizedOperation"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
+    said: Any = {"Error": {"Code": "UnauthorizedOperation"}, "ResponseMetadata": {"HTTPStatusCode": 403}}
     for error, fix in (
         (NoCredentialsError(), "log in: `aws sso login`"),
-        (ClientError(said, "DescribeImages"), "give this login its role"),  # type: ignore[arg-type]
+        (ClientError(said, "DescribeImages"), "give this login its role"),
     ):
         with pytest.raises(Refusal, match="the AMIs in us-east-2") as refusal, asking("the AMIs in us-east-2"):
             raise error

@@ -82,9 +82,6 @@ def shop(tmp_path: Path) -> Shop:
     return Shop(tmp_path, programs, tmp_path / "log")
 
 
-# --- the runner image ---
-
-
 @pytest.mark.parametrize(("folder", "needed"), CLOUDS.items())
 def test_a_program_that_is_missing_is_named(shop: Shop, folder: str, needed: list[str]) -> None:
     for number, name in enumerate(needed):
@@ -133,9 +130,6 @@ def test_nothing_is_built_from_inputs_that_could_not_be_made(shop: Shop) -> None
     assert words(done) == "GITHUB_TOKEN holds a token for GitHub; …"
     assert not any(line.startswith("packer build") for line in shop.commands)
     assert not (shop.root / "cloud/azure/inputs.pkrvars.json").exists()
-
-
-# --- release boxes and AMI ---
 
 
 def product(shop: Shop, *files: str) -> None:

@@ -159,9 +159,6 @@ def test_a_part_that_was_installed_and_does_not_run_stops_the_build() -> None:
         assert made.refused() == "PARTS: part docker was installed and does not run"
 
 
-# --- generalising and the canary ---
-
-
 def generalised(made: Build, cloud: str = "azure") -> None:
     done = made.run("image-generalise.sh", CLOUD=cloud)
     assert done.returncode == 0, done.stderr

@@ -145,9 +145,6 @@ def test_files_that_are_uploaded_are_there(template: Template) -> None:
         assert "${" in found or Path(found).exists(), path
 
 
-# --- the runner image ---
-
-
 def test_the_image_is_generalised_last_and_nobody_comes_back(image: Template) -> None:
     kind, last = image.provisioners("image")[-1]
     assert kind == "shell"

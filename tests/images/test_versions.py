@@ -1,6 +1,8 @@
 """How image versions are numbered, offered, withdrawn and pruned."""
 
+from dataclasses import replace
 from datetime import date
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -90,9 +92,6 @@ def test_an_image_that_no_machine_can_be_made_from_says_what_to_do(found: list[I
     assert "make -C cloud/aws L0BaseImage" in refusal.value.fix
 
 
-# --- promotion ---
-
-
 def test_a_newer_version_is_promoted_and_again_without_harm() -> None:
     assert str(to_promote([version(A), version(B, State.CANDIDATE)], Version.parse(B)).version) == B
     assert str(to_promote([version(A), version(B)], Version.parse(B)).version) == B
@@ -134,10 +133,8 @@ def test_a_canary_speaks_for_the_version_that_it_was_made_from() -> None:
         ({"faults": ("docker does not run",)}, "docker does not run"),
     ],
 )
-def test_a_canary_that_saw_something_else_does_not(change: dict[str, object], fault: str) -> None:
-    from dataclasses import replace
-
-    assert canary_faults(replace(SEEN, **change), "L0BaseImage", Cloud.AZURE, RECORDED) == [fault]  # type: ignore[arg-type]
+def test_a_canary_that_saw_something_else_does_not(change: dict[str, Any], fault: str) -> None:
+    assert canary_faults(replace(SEEN, **change), "L0BaseImage", Cloud.AZURE, RECORDED) == [fault]
 
 
 @pytest.mark.parametrize("found", [None, [], {}, {"image": "x", "version": "y", "cloud": "z", "parts": ["a"]}])
@@ -150,9 +147,6 @@ def test_a_document_of_another_kind_is_refused(found: object) -> None:
 def test_tags_tell_the_parts_in_at_most_256_characters(parts: dict[str, str]) -> None:
     tags = part_tags(parts)
     assert parts_of(tags | {"owner": "somebody"}) == {name: value[:256] for name, value in parts.items()}
-
-
-# --- rollback ---
 
 
 def test_a_rollback_withdraws_the_latest() -> None:
@@ -185,9 +179,6 @@ def test_after_a_rollback_an_older_version_is_the_latest(found: list[ImageVersio
     assert before
     assert after
     assert after.version < before.version
-
-
-# --- pruning ---
 
 
 def test_three_offered_versions_are_kept_and_failed_candidates_go() -> None:

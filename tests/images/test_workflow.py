@@ -101,9 +101,6 @@ def test_what_a_person_sets_is_written_down() -> None:
     assert {name for name in used if f"`{name}`" not in text} == set()
 
 
-# --- the plan, run ---
-
-
 PLAN_CASES = [
     ("0", "false", "false"),
     ("0", "true", "true"),
@@ -139,9 +136,6 @@ def test_an_image_is_built_when_it_is_time_or_when_its_agent_ends(
 
 def test_nothing_is_built_when_nobody_could_be_asked(workflow: dict[str, Any], tmp_path: Path) -> None:
     assert planned(workflow, tmp_path, "3", "true") == (3, {})
-
-
-# --- the identity for AWS ---
 
 
 @contextmanager

@@ -78,7 +78,7 @@ class PlayedCluster(ClusterApi):
     def get(self, *_: str) -> dict[str, Any] | None:
         return self.prometheus
 
-    def path(self, api_version: str, kind: str, namespace: str = "", name: str = "") -> str:  # noqa: ARG002
+    def path(self, api_version: str, kind: str, namespace: str = "", name: str = "") -> str:  # noqa: ARG002  as the cluster's
         return f"/{kind}/{name}"
 
     def items(self, *_: str, **__: str) -> list[dict[str, Any]]:
@@ -205,9 +205,6 @@ def test_a_cluster_of_something_else_is_left_alone(found: dict[str, Any] | None,
 
     assert said in refused.value.consequence
     assert cluster.events == []
-
-
-# --- with a real API server, and a stand-in for what Prometheus answers ---
 
 
 @contextmanager

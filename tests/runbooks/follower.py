@@ -74,8 +74,6 @@ class Follower:
         facts = json.loads(output[output.index("{") : output.rindex("}") + 1])["environments"][0]["facts"]
         return {fact["name"]: f"{fact['level']}: {fact['text']}" for fact in facts}
 
-    # --- the programs ---
-
     def export(self, arguments: list[str]) -> tuple[int, str]:
         for assignment in arguments:
             name, _, value = assignment.partition("=")

@@ -85,9 +85,6 @@ def github_findings(github: "httpx.Client", stacks: Mapping[str, Settings]) -> I
         yield _one("GitHub reviewer", partial(_reviewer, github, login))
 
 
-# --- Azure ---
-
-
 def _login(clouds: Clouds) -> Finding:
     with asking("Entra"):
         clouds.credential.get_token(f"{MANAGEMENT}/.default")
@@ -265,9 +262,6 @@ def _read(clouds: Clouds, path: str, version: str, what: str) -> Mapping[str, An
     return content
 
 
-# --- GitHub ---
-
-
 def _repositories(stacks: Iterable[Settings]) -> Iterator[str]:
     for stack in stacks:
         yield stack.repository
@@ -321,9 +315,6 @@ def _reviewer(github: "httpx.Client", login: str) -> Finding:
     if not answer.is_success:
         return Finding("GitHub reviewer", State.UNKNOWN, f"{login}: GitHub says {answer.status_code}", "run this again")
     return Finding("GitHub reviewer", State.OK, f"{login} exists")
-
-
-# --- what they share ---
 
 
 def _one(what: str, ask: Callable[[], Finding]) -> Finding:

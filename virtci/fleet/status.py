@@ -100,9 +100,6 @@ def _environment(clouds: Clouds, target: Target, now: datetime) -> Subject:
     return Subject(target.environment.value, f"{target.kind} {target.compute.name}", tuple(facts))
 
 
-# --- the compute ---
-
-
 def _power(clouds: Clouds, target: Target, now: datetime) -> tuple[Condition, list[Fact]]:
     found = condition(clouds, target)
     facts = [power_fact(found.power, target)]
@@ -139,9 +136,6 @@ def _hypervisor(boot: Boot, declared: Hypervisor) -> tuple[Level, str]:
     """Whether the machine has what its environment promises; emulation needs nothing."""
     met = declared is Hypervisor.EMULATION or boot.hypervisor in (declared, None)
     return (Level.GOOD, "") if met else (Level.ATTENTION, HYPERVISOR_ABSENT)
-
-
-# --- the cluster ---
 
 
 def _cluster_facts(target: Target, kubeconfig: Kubeconfig, now: datetime, asleep: bool) -> list[Fact]:
@@ -233,9 +227,6 @@ def kubeconfig_fact(target: Target, kubeconfig: Kubeconfig, now: datetime, aslee
     return Fact(name, text, Level.ATTENTION, fix)
 
 
-# --- the money ---
-
-
 def _cost(clouds: Clouds, target: Target, now: datetime) -> Fact:
     """An estimate, and called one: list prices and the hours that the lifetime class expects."""
     group, name = target.compute.resource_group, target.compute.name
@@ -291,9 +282,6 @@ def _spent(clouds: Clouds, subscription: str, stack: str) -> Fact:
     spent, limit = float((properties.get("currentSpend") or {}).get("amount") or 0), float(properties["amount"])
     text = f"{spent:.0f} of {limit:.0f} USD spent this month, as Azure counts, a day late"
     return Fact("budget", text, *((Level.ATTENTION, "docs/architecture.md, cost") if spent > limit else ()))
-
-
-# --- what they share ---
 
 
 def _fact(name: str, ask: Callable[[], Fact]) -> Fact:

@@ -52,9 +52,6 @@ def token(metadata: httpx.Client, seconds: str = "60") -> dict[str, str]:
     return {"X-aws-ec2-metadata-token": metadata.put(TOKEN_PATH, headers={TTL: seconds}).text}
 
 
-# --- metadata ---
-
-
 def test_nothing_is_told_without_a_token(place: Ec2Place, metadata: httpx.Client) -> None:
     assert metadata.get(ID).status_code == 401
     assert metadata.get(ID, headers={"X-aws-ec2-metadata-token": "made-up"}).status_code == 401
@@ -107,9 +104,6 @@ def test_keys_are_those_of_the_role_of_the_instance(place: Ec2Place, metadata: h
     assert (keys["Code"], keys["AccessKeyId"][:4]) == ("Success", "ASIA")
     assert place.service.sessions.issued[keys["AccessKeyId"]].token == keys["Token"]
     assert metadata.get(f"{KEYS_PATH}another", headers=given).status_code == 404
-
-
-# --- parameters ---
 
 
 def signed(session: Session, action: str, body: dict[str, Any], **changes: str) -> dict[str, str]:
@@ -184,7 +178,7 @@ def test_a_signature_is_good_for_minutes_and_a_session_for_hours(place: Ec2Place
     session, own = place.service.sessions.issue(place.slot), {"Name": boot_parameter(place.slot)}
     found = []
     for hours in (0.1, 7):
-        place.service.sessions.clock = lambda hours=hours: datetime.now(UTC) + timedelta(hours=hours)  # type: ignore[misc]
+        place.service.sessions.clock = lambda hours=hours: datetime.now(UTC) + timedelta(hours=hours)  # type: ignore[misc]  # a lambda's defaults have no types
         found.append(asked(parameters, session, "GetParameter", own))
     assert found == [(403, "InvalidSignatureException"), (403, "ExpiredTokenException")]
 

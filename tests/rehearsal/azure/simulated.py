@@ -63,8 +63,6 @@ class Cloud:
     def exists(self, path: str) -> bool:
         return self.request("GET", path).status == 200
 
-    # --- the things that most tests need ---
-
     def group(self, name: str = "rg") -> str:
         return self.create("resources:ResourceGroup", resourceGroupName=name)[0]
 

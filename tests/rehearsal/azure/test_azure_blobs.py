@@ -98,9 +98,6 @@ def test_the_marks_of_a_blob_are_told_without_its_content(records: ContainerClie
     assert not records.get_blob_client("other").exists()
 
 
-# --- conditions ---
-
-
 def test_what_must_not_be_there_yet_is_made_once(records: ContainerClient) -> None:
     records.upload_blob("lease", b"one")
     with pytest.raises(ResourceExistsError) as error:
@@ -186,9 +183,6 @@ def test_of_many_writers_of_one_version_one_wins(records: ContainerClient) -> No
     assert [str(number).encode() for number in won] == [records.download_blob("lease").readall()]
 
 
-# --- lists ---
-
-
 def test_blobs_are_listed_in_order_below_a_prefix_and_in_pages(records: ContainerClient) -> None:
     for name in ("runs/2", "runs/1", "leases/a", "runs/3 <&>"):
         records.upload_blob(name, b"")
@@ -203,9 +197,6 @@ def test_folders_are_listed_by_their_prefix(records: ContainerClient) -> None:
     found = list(records.walk_blobs())
     assert [item.name for item in found] == ["leases/", "runs/", "top"]
     assert found[-1].size == 5
-
-
-# --- who, what, from where ---
 
 
 def test_a_caller_without_a_token_is_told_where_to_get_one(launcher: str, endpoint: SecureEndpoint) -> None:
@@ -308,9 +299,6 @@ def test_the_firewall_lets_in_whom_it_names(
             with pytest.raises(HttpResponseError) as error:
                 client.upload_blob("lease", b"")
             assert said(error) == (403, "AuthorizationFailure")
-
-
-# --- what is not there, and what is not simulated ---
 
 
 def test_an_absent_blob_and_an_absent_container_are_told_apart(

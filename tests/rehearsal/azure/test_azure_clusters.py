@@ -116,9 +116,6 @@ def test_the_credentials_of_a_cluster_that_is_not_there_are_refused(grouped: Clo
     assert refusal.said == (404, "ResourceNotFound")
 
 
-# --- separate pools ---
-
-
 def test_a_separate_pool_shows_in_its_cluster(grouped: Cloud) -> None:
     grouped.cluster()
     _, outputs = pool(grouped)

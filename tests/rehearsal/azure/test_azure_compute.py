@@ -35,9 +35,6 @@ def test_creating_a_machine_takes_its_time_on_the_simulated_clock(ready: Cloud) 
     assert ready.clock.seconds - before == 60
 
 
-# --- sizes and images ---
-
-
 def test_a_size_that_does_not_exist_is_refused(cloud: Cloud) -> None:
     with refused() as refusal:
         cloud.machine(hardwareProfile={"vmSize": "Standard_Z9"})
@@ -82,9 +79,6 @@ def test_an_incomplete_marketplace_image_is_refused(cloud: Cloud) -> None:
     with refused() as refusal:
         cloud.machine(storageProfile={"imageReference": {"publisher": "Canonical"}})
     assert "imageReference.offer" in refusal.error.message
-
-
-# --- operating system profile ---
 
 
 @pytest.mark.parametrize(
@@ -139,9 +133,6 @@ def test_a_machine_cannot_move_to_another_region(cloud: Cloud) -> None:
     with refused() as refusal:
         cloud.update("compute:VirtualMachine", made, location="eastus", **inputs)
     assert refusal.said == (409, "InvalidResourceLocation")
-
-
-# --- interfaces ---
 
 
 def test_a_machine_needs_an_interface(ready: Cloud) -> None:
@@ -206,9 +197,6 @@ def test_an_interface_in_use_cannot_be_deleted(cloud: Cloud) -> None:
         cloud.delete(f"{NETWORK}/networkInterfaces/vm-nic")
     assert refusal.said == (400, "NicInUse")
     assert VM in refusal.error.message
-
-
-# --- deletion and power ---
 
 
 def test_disk_and_interface_go_with_the_machine_when_it_says_so(cloud: Cloud) -> None:

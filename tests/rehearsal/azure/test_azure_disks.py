@@ -161,9 +161,6 @@ def test_a_group_goes_with_its_snapshots_also_when_disks_elsewhere_come_from_the
     assert not cloud.exists(kept)
 
 
-# --- spot ---
-
-
 def spot(**more: Any) -> Values:
     return {"priority": "Spot", "evictionPolicy": "Delete", "billingProfile": {"maxPrice": -1}} | more
 
@@ -209,9 +206,6 @@ def test_prices_and_evictions_are_those_of_spot_machines(cloud: Cloud, asked: Va
     with refused() as refusal:
         cloud.machine(**asked)
     assert refusal.said == (400, "InvalidParameter")
-
-
-# --- zones ---
 
 
 def test_a_zone_is_one_of_its_region() -> None:

@@ -100,9 +100,6 @@ def test_a_deletion_collides_as_well(grouped: Cloud) -> None:
     assert refusal.error.status == 409
 
 
-# --- roles ---
-
-
 def assign(cloud: Cloud, principal: str, *, number: int = 1, role: str = READER, **more: str) -> tuple[str, Values]:
     return cloud.create(
         "authorization:RoleAssignment",

@@ -57,9 +57,6 @@ def test_a_diagnostic_setting_into_nothing_is_refused(grouped: Cloud) -> None:
     assert refusal.said == (404, "NotFound")
 
 
-# --- schedules ---
-
-
 def schedule(cloud: Cloud, machine: str, **more: object) -> tuple[str, Values]:
     inputs: Values = {
         "name": "shutdown-computevm-vm",
@@ -96,9 +93,6 @@ def test_a_schedule_for_a_machine_that_is_not_there_is_refused(grouped: Cloud) -
     with refused() as refusal:
         schedule(grouped, f"{GROUP}/providers/Microsoft.Compute/virtualMachines/vm")
     assert refusal.said == (404, "NotFound")
-
-
-# --- budgets ---
 
 
 def budget(cloud: Cloud, **more: object) -> tuple[str, Values]:
@@ -138,9 +132,6 @@ def test_a_budget_that_makes_no_sense_is_refused(grouped: Cloud, more: Values, t
         budget(grouped, **more)
     assert refusal.error.status == 400
     assert text in refusal.error.message
-
-
-# --- throttling ---
 
 
 def spend(cloud: Cloud, method: str, count: int) -> list[int]:

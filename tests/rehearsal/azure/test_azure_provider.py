@@ -62,9 +62,6 @@ def test_the_models_can_be_loaded_ahead() -> None:
     warm_up()
 
 
-# --- preview ---
-
-
 def test_in_a_preview_of_a_create_only_the_inputs_are_known(cloud: Cloud) -> None:
     outputs = cloud.provider.preview(VM, cloud.complete("compute:VirtualMachine", cloud.machine_inputs()), None)
     assert outputs["hardwareProfile"]["vmSize"] == "Standard_D2s_v5"
@@ -83,9 +80,6 @@ def test_in_a_preview_of_an_update_name_and_location_stay_known(cloud: Cloud) ->
     state = {"name": "vm", "location": "westus", "vmId": "x"}
     outputs = cloud.provider.preview(VM, {"vmName": "vm", "priority": "Regular"}, state)
     assert (outputs["name"], outputs["location"], outputs["vmId"]) == ("vm", "westus", UNKNOWN)
-
-
-# --- replacement ---
 
 
 @pytest.mark.parametrize(
@@ -119,9 +113,6 @@ def test_in_a_preview_of_an_update_name_and_location_stay_known(cloud: Cloud) ->
 )
 def test_what_a_change_replaces(cloud: Cloud, kind: str, path: str, replaces: bool) -> None:
     assert cloud.provider.replaces(f"azure-native:{kind}", Change(path, "update")) is replaces
-
-
-# --- faults ---
 
 
 def test_an_overloaded_service_is_asked_again_after_a_while() -> None:
@@ -200,9 +191,6 @@ def test_every_call_is_in_the_journal_once(ready: Cloud) -> None:
         ("PUT", 201),
         ("GET", 200),
     ]
-
-
-# --- functions ---
 
 
 def test_the_client_configuration_is_the_scenarios(cloud: Cloud) -> None:

@@ -109,9 +109,6 @@ def test_the_retention_is_fixed_at_creation(grouped: Cloud) -> None:
     assert "softDeleteRetentionInDays" in refusal.error.message
 
 
-# --- secrets ---
-
-
 def secret(cloud: Cloud, value: str = "canary") -> tuple[str, Values]:
     return cloud.create("keyvault:Secret", vaultName="kv-test", secretName="token", properties={"value": value})
 

@@ -139,8 +139,6 @@ class ResourceManager:
             text = f"The subscription '{subscription}' could not be found."
             raise CloudError(404, "SubscriptionNotFound", text)
 
-    # --- reading ---
-
     def _get(self, request: _Request) -> Response:
         record = self._found(request.address)
         if request.method == "HEAD":
@@ -164,8 +162,6 @@ class ResourceManager:
     def _view(self, record: Record) -> Values:
         view = hooks_of(record.row).view
         return copy.deepcopy(view(self.store, record) if view else record.body)
-
-    # --- writing ---
 
     def _put(self, request: _Request) -> Response:
         with self.store.lock:
@@ -231,8 +227,6 @@ class ResourceManager:
         record.body["tags"] = tags
         record.asked["tags"] = dict(tags)
         return Response(200, self._view(record))
-
-    # --- deleting and acting ---
 
     def _delete(self, request: _Request) -> Response:
         with self.store.lock:

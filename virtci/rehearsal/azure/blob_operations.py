@@ -220,9 +220,6 @@ def _container(asked: Asked) -> Response:
     return Plain(200, None, headers, kind=XML)
 
 
-# --- conditions ---
-
-
 def _check_conditions(asked: Asked, blob: Blob | None) -> Response | None:
     """Raises `BlobError` for a condition that does not hold; a read of what has not changed gets an answer of its own."""
     match, none_match = _tags(asked.header("If-Match")), _tags(asked.header("If-None-Match"))

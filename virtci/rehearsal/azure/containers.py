@@ -211,9 +211,6 @@ def _trust(authority: str) -> str:
     return f"    certificate-authority-data: {encoded}\n    tls-server-name: kubernetes\n"
 
 
-# --- power ---
-
-
 def start(store: Store, record: Record) -> Values:
     """Starts the control plane and the nodes."""
     return _power(store, record, "Running")

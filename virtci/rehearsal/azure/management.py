@@ -10,9 +10,6 @@ SHUTDOWN = "shutdown-computevm-"
 MOST_SETTINGS = 5
 
 
-# --- resource groups ---
-
-
 def _check_group(write: Write) -> None:
     if write.location.lower() not in tables.regions():
         text = f"The provided location '{write.location}' is not available for resource group. "
@@ -36,9 +33,6 @@ def _users_outside(store: Store, item: Record, group: Record) -> list[Record]:
     return [user for user in store.users(item) if not ids.is_below(user.id, group.id)]
 
 
-# --- log workspaces and diagnostic settings ---
-
-
 def _complete_workspace(write: Write, record: Record) -> None:
     properties = record.properties
     properties["customerId"] = stable_uuid("workspace", record.guid)
@@ -58,9 +52,6 @@ def _check_setting(write: Write) -> None:
     if len(others) >= MOST_SETTINGS:
         text = f"Resource {write.address.scope} has {MOST_SETTINGS} diagnostic settings already; it can have no more."
         raise errors.conflict("Conflict", text)
-
-
-# --- shutdown schedules ---
 
 
 def _check_schedule(write: Write) -> None:
@@ -85,9 +76,6 @@ def _complete_schedule(write: Write, record: Record) -> None:
     record.properties["uniqueIdentifier"] = record.guid
     record.properties.setdefault("status", "Enabled")
     record.properties.setdefault("timeZoneId", "UTC")
-
-
-# --- budgets ---
 
 
 def _check_budget(write: Write) -> None:

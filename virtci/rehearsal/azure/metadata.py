@@ -81,8 +81,6 @@ class Metadata:
             return self._events(record, query)
         raise MetadataError(404, "not_found", "Not found")
 
-    # --- tokens ---
-
     def _token(self, record: Record, query: Mapping[str, str]) -> Response:
         _check_version(query, TOKEN_VERSIONS)
         audience = query.get("resource")
@@ -116,8 +114,6 @@ class Metadata:
                 found.append({"id": assigned.id} | {name: assigned.properties[name] for name in names})
         return found
 
-    # --- events ---
-
     def _events(self, record: Record, query: Mapping[str, str]) -> Response:
         _check_version(query, EVENT_VERSIONS)
         event = {
@@ -133,8 +129,6 @@ class Metadata:
         }
         found = [event] if self.preempted else []
         return Response(200, {"DocumentIncarnation": 1 + len(found), "Events": found})
-
-    # --- facts ---
 
     def _instance(self, record: Record, path: list[str], query: Mapping[str, str]) -> Response:
         _check_version(query, INSTANCE_VERSIONS)

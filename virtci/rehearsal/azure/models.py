@@ -125,10 +125,8 @@ def _camel(attribute: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-# --- models made of rest_field declarations ---
-
-
 def _new_fields(model: Any) -> Iterator[tuple[str, Field]]:
+    """Of a model made of `rest_field` declarations."""
     declared = _declared(model)
     annotations = _annotations(model)
     for attribute, rest in declared.items():
@@ -239,10 +237,8 @@ def _text(value: Any) -> str:
     return str(value.value if isinstance(value, enum.Enum) else value)
 
 
-# --- models with an attribute map ---
-
-
 def _old_fields(model: Any) -> Iterator[tuple[str, Field]]:
+    """Of a model with an `_attribute_map`."""
     parameters = inspect.signature(model.__init__).parameters
     for attribute, entry in model._attribute_map.items():
         rules = model._validation.get(attribute, {})

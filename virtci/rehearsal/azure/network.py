@@ -16,9 +16,6 @@ DOCUMENTATION = ipaddress.ip_network("203.0.113.0/24")
 _Net = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-# --- virtual networks and subnets ---
-
-
 def _check_virtual_network(write: Write) -> None:
     spaces = [_network(write, text) for text in write.properties.get("addressSpace", {}).get("addressPrefixes", [])]
     inline = write.properties.get("subnets") or []
@@ -109,9 +106,6 @@ def _view_virtual_network(store: Store, record: Record) -> Values:
     return record.body | {"properties": record.properties | {"subnets": subnets}}
 
 
-# --- interfaces ---
-
-
 def _check_network_interface(write: Write) -> None:
     configurations = write.properties.get("ipConfigurations") or []
     if not configurations:
@@ -198,9 +192,6 @@ def _next_address(store: Store, subnet: Record, interface: str) -> str:
         text = f"Subnet {subnet.id} does not have enough capacity for 1 IP addresses, asked for by {interface}."
         raise errors.bad("SubnetIsFull", text)
     return free
-
-
-# --- the rest ---
 
 
 def _check_public_ip(write: Write) -> None:

@@ -94,9 +94,6 @@ def _delete_vault(store: Store, record: Record) -> None:
     }
 
 
-# --- soft-deleted vaults as the service shows them ---
-
-
 def deleted_vaults(store: Store) -> Values:
     """The soft-deleted vaults of the subscription."""
     alive = [tombstone(store, name) for name in sorted(store.tombstones) if "/" not in name]
@@ -140,9 +137,6 @@ def _shown(store: Store, found: Values) -> Values:
             "purgeProtectionEnabled": found["purgeProtected"],
         },
     }
-
-
-# --- secrets ---
 
 
 @dataclass

@@ -166,7 +166,7 @@ class _Server(socketserver.ThreadingTCPServer):
             return wrapped, peer
         return connection, peer
 
-    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002
+    def verify_request(self, request: Any, client_address: Any) -> bool:  # noqa: ARG002  socketserver names them
         """Nobody is there for the first connections, nor for those that the firewall of the sandbox stops."""
         if self.service.refused > 0:
             self.service.refused -= 1

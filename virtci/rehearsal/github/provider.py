@@ -18,7 +18,7 @@ from virtci.rehearsal.journal import CloudError, Journal
 NEUTRAL: tuple[Any, ...] = (None, 0, [], {}, "")
 
 # The simulated API knows no token from another, but as GitHub itself it wants one.
-ANY_TOKEN = "rehearsal"  # noqa: S105
+ANY_TOKEN = "rehearsal"  # noqa: S105  opens nothing
 
 
 @dataclass

@@ -83,9 +83,6 @@ OPERATIONS: Mapping[str, Handler] = {
 }
 
 
-# --- what agents do; GitHub describes none of it ---
-
-
 def enrol(
     world: World,
     token: str,

@@ -46,9 +46,6 @@ OPERATIONS: Mapping[str, Handler] = {
 }
 
 
-# --- what happens without a request ---
-
-
 def open_run(world: World, repository: Repository, workflow: str, number: int, **more: Any) -> WorkflowRun:
     """A new run; `more` are its event and branch."""
     made = WorkflowRun(world.next_id(), workflow, number, world.clock.now, **more)

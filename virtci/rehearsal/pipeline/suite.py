@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 import yaml
@@ -181,10 +182,10 @@ def _write(suite: TestSuite, name: str) -> None:
     report.write(str(target / name))
 
 
-def _set_version(document: dict[str, object], version: str) -> None:
+def _set_version(document: dict[str, Any], version: str) -> None:
     if document.get("kind") != "Deployment":
         return
-    for container in document["spec"]["template"]["spec"]["containers"]:  # type: ignore[index]
+    for container in document["spec"]["template"]["spec"]["containers"]:
         for variable in container.get("env", ()):
             if variable["name"] == "KUBEVIRT_VERSION":
                 variable["value"] = version

@@ -110,7 +110,7 @@ def _write_kubeconfig(address: str, mode: int) -> None:
 def kubectl(arguments: list[str]) -> int:
     """The real program, or the answer of this one."""
     if REAL.exists():
-        os.execve(KUBECTL, [KUBECTL, *arguments], os.environ | {"KUBECONFIG": str(KUBECONFIG)})  # noqa: S606
+        os.execve(KUBECTL, [KUBECTL, *arguments], os.environ | {"KUBECONFIG": str(KUBECONFIG)})  # noqa: S606  no shell is wanted
     asked = _parser().parse_args(arguments)
     if not asked.offline(asked) and not _listens():
         return _refuse("The connection to the server was refused - did you specify the right host or port?")
