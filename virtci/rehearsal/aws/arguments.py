@@ -27,30 +27,31 @@ SENTINEL: Schema = {"const": UNKNOWN}
 """A value that is not known before the deployment is taken for every type."""
 
 
-def failures(arguments: str, inputs: Values) -> list[Failure]:
-    """Refuses unknown, missing and ill-typed inputs. `arguments`: module and class, such as `ec2.VpcArgs`."""
+def failures(kind: str, inputs: Values) -> list[Failure]:
+    """Refuses unknown, missing and ill-typed inputs of a resource type, such as `aws:ec2/vpc:Vpc`."""
     given = {name: value for name, value in inputs.items() if value is not None and not name.startswith("__")}
     found = [
         Failure(".".join(map(str, error.absolute_path)) or "(resource)", error.message)
-        for error in map(_innermost, _validator(arguments).iter_errors(given))
+        for error in map(_innermost, _validator(kind).iter_errors(given))
     ]
     return sorted(found, key=lambda item: item.property)
 
 
-def names(arguments: str) -> frozenset[str]:
-    """The properties that a type takes."""
-    return frozenset(input_type_types(_class(arguments)))
+def names(kind: str) -> frozenset[str]:
+    """The properties that a resource type takes."""
+    return frozenset(input_type_types(_class(kind)))
 
 
 @cache
-def _validator(arguments: str) -> Draft202012Validator:
-    return Draft202012Validator(_object(_class(arguments)))
+def _validator(kind: str) -> Draft202012Validator:
+    return Draft202012Validator(_object(_class(kind)))
 
 
 @cache
-def _class(arguments: str) -> type:
-    module, name = arguments.rsplit(".", 1)
-    found: type = getattr(import_module(f"pulumi_aws.{module}"), name)
+def _class(kind: str) -> type:
+    _, path, name = kind.split(":")
+    module = import_module(f"pulumi_aws.{path.partition('/')[0]}")
+    found: type = getattr(module, f"{name}Args")
     return found
 
 

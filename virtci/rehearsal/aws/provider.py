@@ -5,7 +5,15 @@ from dataclasses import dataclass, field
 
 from pulumi.runtime.rpc import UNKNOWN
 
-from virtci.rehearsal.aws import arguments, rows_compute, rows_firewall, rows_identity, rows_network, rows_schedules
+from virtci.rehearsal.aws import (
+    arguments,
+    rows_compute,
+    rows_firewall,
+    rows_identity,
+    rows_network,
+    rows_parameters,
+    rows_schedules,
+)
 from virtci.rehearsal.aws.calls import Calls
 from virtci.rehearsal.aws.rows import Row
 from virtci.rehearsal.bridge import Change, Failure, HalfMadeError, Values
@@ -18,6 +26,7 @@ ROWS: dict[str, Row] = {
     **rows_compute.ROWS,
     **rows_identity.ROWS,
     **rows_schedules.ROWS,
+    **rows_parameters.ROWS,
 }
 
 
@@ -42,8 +51,8 @@ class AwsProvider:
     def check(self, kind: str, inputs: Values) -> list[Failure]:
         """Refuses what the SDK does not take, and what the rehearsal does not carry out."""
         row = _row(kind)
-        found = arguments.failures(row.arguments, inputs)
-        taken = arguments.names(row.arguments)
+        found = arguments.failures(kind, inputs)
+        taken = arguments.names(kind)
         return found + [
             Failure(name, "the rehearsal does not carry it out; add it to virtci/rehearsal/aws")
             for name in sorted(inputs.keys() & taken - row.knows)

@@ -30,8 +30,6 @@ class Row:
     creation; when it fails, the resource is there all the same.
     """
 
-    arguments: str
-    """Module and class of the SDK's input type."""
     knows: frozenset[str]
     replaces: frozenset[str]
     computed: tuple[str, ...]
@@ -65,6 +63,19 @@ def tag_map(tags: Iterable[Mapping[str, str]]) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in tags if not tag["Key"].startswith("aws:")}
 
 
+def tags_of(live: Values) -> Values:
+    """The properties with the tags in a description."""
+    tags = tag_map(live.get("Tags", ()))
+    return {"tags": tags, "tagsAll": tags}
+
+
+def changed_tags(new: Values, old: Values) -> tuple[list[str], list[dict[str, str]]]:
+    """The keys that go, and the tags that come or change, as the services take them."""
+    before, after = old.get("tags") or {}, new.get("tags") or {}
+    fresh = {key: value for key, value in after.items() if before.get(key) != value}
+    return [key for key in before if key not in after], tag_list(fresh)
+
+
 def tagged(kind: str, inputs: Values) -> list[Values] | None:
     """Tags of a new resource of EC2."""
     tags = tag_list(inputs.get("tags"))
@@ -73,36 +84,32 @@ def tagged(kind: str, inputs: Values) -> list[Values] | None:
 
 def retag(calls: Calls, region: str, resource_id: str, new: Values, old: Values) -> None:
     """Brings the tags of a resource of EC2 up to date."""
-    before, after = old.get("tags") or {}, new.get("tags") or {}
-    if gone := [{"Key": key} for key in before if key not in after]:
-        calls("ec2", region, "delete_tags", Resources=[resource_id], Tags=gone)
-    if fresh := {key: value for key, value in after.items() if before.get(key) != value}:
-        calls("ec2", region, "create_tags", Resources=[resource_id], Tags=tag_list(fresh))
+    gone, fresh = changed_tags(new, old)
+    if gone:
+        calls("ec2", region, "delete_tags", Resources=[resource_id], Tags=[{"Key": key} for key in gone])
+    if fresh:
+        calls("ec2", region, "create_tags", Resources=[resource_id], Tags=fresh)
+
+
+def unless_gone(look: Callable[[], Values]) -> Values | None:
+    """What a call gives; nothing where the service does not know what it is about."""
+    try:
+        return look()
+    except CloudError as error:
+        if "NotFound" in error.code or error.code == "NoSuchEntity":
+            return None
+        raise
 
 
 def found(look: Callable[[], Values], key: str) -> Values | None:
     """The one item of an answer; nothing where the service does not know it."""
-    try:
-        items: list[Values] = look()[key]
-    except CloudError as error:
-        if is_gone(error):
-            return None
-        raise
-    return items[0] if items else None
+    answer = unless_gone(look)
+    return next(iter(answer[key]), None) if answer else None
 
 
-def is_gone(error: CloudError) -> bool:
-    """Whether a refusal says that there is no such thing."""
-    return "NotFound" in error.code or error.code in ("NoSuchEntity", "InvalidLaunchTemplateId.NotFoundException")
-
-
-def removed(remove: Callable[[], Any]) -> None:
+def removed(remove: Callable[[], Values]) -> None:
     """Deletes; what is gone already is fine."""
-    try:
-        remove()
-    except CloudError as error:
-        if not is_gone(error):
-            raise
+    unless_gone(remove)
 
 
 def pascal(value: Any) -> Any:

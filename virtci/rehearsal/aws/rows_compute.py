@@ -4,7 +4,7 @@ import base64
 from typing import Any
 
 from virtci.rehearsal.aws.calls import Calls
-from virtci.rehearsal.aws.rows import Row, camel, found, like, only, pascal, removed, retag, tagged, words
+from virtci.rehearsal.aws.rows import Row, camel, found, like, only, pascal, removed, retag, tagged, tags_of, words
 from virtci.rehearsal.aws.things import Thing
 from virtci.rehearsal.bridge import Values
 from virtci.rehearsal.journal import CloudError
@@ -129,7 +129,6 @@ def read_instance(calls: Calls, region: str, instance: str, state: Values) -> Va
     )
     profile = live.get("IamInstanceProfile", {}).get("Arn", "").rsplit("/", 1)[-1]
     groups = [group["GroupId"] for group in live.get("SecurityGroups", ())]
-    tags = TEMPLATE.properties(live, region, instance)["tags"]
     owner = live["NetworkInterfaces"][0]["OwnerId"]
     return {
         "ami": live["ImageId"],
@@ -148,8 +147,7 @@ def read_instance(calls: Calls, region: str, instance: str, state: Values) -> Va
         "privateIp": live.get("PrivateIpAddress"),
         "publicIp": live.get("PublicIpAddress"),
         "arn": INSTANCE.arn(owner, region, instance),
-        "tags": tags,
-        "tagsAll": tags,
+        **tags_of(live),
     }
 
 
@@ -184,7 +182,6 @@ def state_of(calls: Calls, region: str, instance: str) -> str:
 
 ROWS: dict[str, Row] = {
     "aws:ec2/launchTemplate:LaunchTemplate": Row(
-        arguments="ec2.LaunchTemplateArgs",
         knows=TEMPLATE_DATA | words("name updateDefaultVersion tags region"),
         replaces=words("name region"),
         computed=("arn", "latestVersion", "defaultVersion", "tagsAll"),
@@ -194,7 +191,6 @@ ROWS: dict[str, Row] = {
         delete=TEMPLATE.delete,
     ),
     "aws:ec2/instance:Instance": Row(
-        arguments="ec2.InstanceArgs",
         knows=frozenset(MOVED | BLOCKS)
         | words(
             "userDataBase64 launchTemplate iamInstanceProfile availabilityZone rootBlockDevice volumeTags tags region"

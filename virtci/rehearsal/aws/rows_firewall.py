@@ -1,7 +1,7 @@
 """Security groups, with their rules inside."""
 
 from virtci.rehearsal.aws.calls import Calls
-from virtci.rehearsal.aws.rows import Row, only, retag, words
+from virtci.rehearsal.aws.rows import Row, only, words
 from virtci.rehearsal.aws.things import Thing
 from virtci.rehearsal.bridge import Values
 
@@ -32,8 +32,6 @@ def tune(calls: Calls, region: str, group: str, new: Values, old: Values) -> Non
             if chosen:
                 permissions = [_permission(rule) for rule in sorted(chosen)]
                 calls("ec2", region, f"{verb}_security_group_{direction}", GroupId=group, IpPermissions=permissions)
-    if old:
-        retag(calls, region, group, new, old)
 
 
 def read(calls: Calls, region: str, group: str, state: Values) -> Values | None:
@@ -50,16 +48,12 @@ def read(calls: Calls, region: str, group: str, state: Values) -> Values | None:
 
 
 ROWS: dict[str, Row] = {
-    "aws:ec2/securityGroup:SecurityGroup": Row(
-        arguments="ec2.SecurityGroupArgs",
-        knows=words("name description vpcId ingress egress tags region"),
-        replaces=words("name description vpcId region"),
-        computed=("arn", "ownerId", "tagsAll"),
+    "aws:ec2/securityGroup:SecurityGroup": GROUP.row(
+        knows="name description vpcId ingress egress",
+        replaces="name description vpcId",
         create=create,
-        finish=tune,
+        tune=tune,
         read=read,
-        update=tune,
-        delete=GROUP.delete,
         defaults={"description": "Managed by Pulumi", "ingress": [], "egress": []},
     ),
 }

@@ -1,12 +1,11 @@
 """The resource types of IAM."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
 from virtci.rehearsal.aws.calls import Calls
-from virtci.rehearsal.aws.rows import Row, is_gone, only, removed, tag_list, tag_map, words
+from virtci.rehearsal.aws.rows import Row, changed_tags, only, removed, tag_list, tags_of, unless_gone, words
 from virtci.rehearsal.bridge import Values
 from virtci.rehearsal.journal import CloudError
 
@@ -36,7 +35,7 @@ def make_role(calls: Calls, _region: str, inputs: Values) -> str:
 
 def read_role(calls: Calls, _region: str, role: str, state: Values) -> Values | None:
     """A role and who may assume it."""
-    live = shown(lambda: iam(calls, "get_role", RoleName=role), "Role")
+    live = unless_gone(lambda: iam(calls, "get_role", RoleName=role)["Role"])
     return live and {
         "name": live["RoleName"],
         "path": live["Path"],
@@ -45,7 +44,7 @@ def read_role(calls: Calls, _region: str, role: str, state: Values) -> Values | 
         "assumeRolePolicy": same_document(state.get("assumeRolePolicy"), live["AssumeRolePolicyDocument"]),
         "arn": live["Arn"],
         "uniqueId": live["RoleId"],
-        **_tags(live),
+        **tags_of(live),
     }
 
 
@@ -74,13 +73,12 @@ def put_policy(calls: Calls, region: str, inputs: Values) -> str:
 def read_policy(calls: Calls, _region: str, policy: str, state: Values) -> Values | None:
     """A policy in a role."""
     role, name = policy.split(":")
-    try:
-        live = iam(calls, "get_role_policy", RoleName=role, PolicyName=name)
-    except CloudError as error:
-        if is_gone(error):
-            return None
-        raise
-    return {"role": role, "name": name, "policy": same_document(state.get("policy"), live["PolicyDocument"])}
+    live = unless_gone(lambda: iam(calls, "get_role_policy", RoleName=role, PolicyName=name))
+    return live and {
+        "role": role,
+        "name": name,
+        "policy": same_document(state.get("policy"), live["PolicyDocument"]),
+    }
 
 
 def delete_policy(calls: Calls, _region: str, policy: str, _: Values) -> None:
@@ -109,13 +107,13 @@ def fill_profile(calls: Calls, _region: str, profile: str, new: Values, old: Val
 
 def read_profile(calls: Calls, _region: str, profile: str, _: Values) -> Values | None:
     """A profile and its role."""
-    live = shown(lambda: iam(calls, "get_instance_profile", InstanceProfileName=profile), "InstanceProfile")
+    live = unless_gone(lambda: iam(calls, "get_instance_profile", InstanceProfileName=profile)["InstanceProfile"])
     return live and {
         "name": live["InstanceProfileName"],
         "path": live["Path"],
         "role": next((role["RoleName"] for role in live["Roles"]), None),
         "arn": live["Arn"],
-        **_tags(live),
+        **tags_of(live),
     }
 
 
@@ -141,14 +139,11 @@ def make_issuer(calls: Calls, _region: str, inputs: Values) -> str:
 
 def read_issuer(calls: Calls, _region: str, arn: str, _: Values) -> Values | None:
     """An issuer and the audiences that are taken of it."""
-    try:
-        live = iam(calls, "get_open_id_connect_provider", OpenIDConnectProviderArn=arn)
-    except CloudError as error:
-        if is_gone(error):
-            return None
-        raise
+    live = unless_gone(lambda: iam(calls, "get_open_id_connect_provider", OpenIDConnectProviderArn=arn))
+    if live is None:
+        return None
     url = live["Url"] if live["Url"].startswith("https://") else f"https://{live['Url']}"
-    return {"url": url, "clientIdLists": live["ClientIDList"], "arn": arn, **_tags(live)}
+    return {"url": url, "clientIdLists": live["ClientIDList"], "arn": arn, **tags_of(live)}
 
 
 def update_issuer(calls: Calls, _region: str, arn: str, new: Values, old: Values) -> None:
@@ -159,7 +154,6 @@ def update_issuer(calls: Calls, _region: str, arn: str, new: Values, old: Values
 
 ROWS: dict[str, Row] = {
     "aws:iam/role:Role": Row(
-        arguments="iam.RoleArgs",
         knows=words("name path description maxSessionDuration assumeRolePolicy tags"),
         replaces=words("name path"),
         computed=("arn", "uniqueId", "tagsAll"),
@@ -170,7 +164,6 @@ ROWS: dict[str, Row] = {
         defaults={"path": "/", "maxSessionDuration": 3600},
     ),
     "aws:iam/rolePolicy:RolePolicy": Row(
-        arguments="iam.RolePolicyArgs",
         knows=words("name role policy"),
         replaces=words("name role"),
         computed=(),
@@ -180,7 +173,6 @@ ROWS: dict[str, Row] = {
         delete=delete_policy,
     ),
     "aws:iam/instanceProfile:InstanceProfile": Row(
-        arguments="iam.InstanceProfileArgs",
         knows=words("name path role tags"),
         replaces=words("name path"),
         computed=("arn", "tagsAll"),
@@ -192,7 +184,6 @@ ROWS: dict[str, Row] = {
         defaults={"path": "/"},
     ),
     "aws:iam/openIdConnectProvider:OpenIdConnectProvider": Row(
-        arguments="iam.OpenIdConnectProviderArgs",
         knows=words("url clientIdLists tags"),
         replaces=words("url"),
         computed=("arn", "tagsAll"),
@@ -221,26 +212,10 @@ def same_document(known: Any, live: Any) -> Any:
     return known if known is not None and document(known) == text else text
 
 
-def shown(look: Callable[[], Values], key: str) -> Values | None:
-    """The thing in an answer of IAM, or nothing."""
-    try:
-        found: Values = look()[key]
-    except CloudError as error:
-        if is_gone(error):
-            return None
-        raise
-    return found
-
-
 def retag(calls: Calls, what: str, of: Values, new: Values, old: Values) -> None:
     """Brings the tags of something in IAM up to date."""
-    before, after = old.get("tags") or {}, new.get("tags") or {}
-    if gone := [key for key in before if key not in after]:
+    gone, fresh = changed_tags(new, old)
+    if gone:
         iam(calls, f"untag_{what}", **of, TagKeys=gone)
-    if fresh := {key: value for key, value in after.items() if before.get(key) != value}:
-        iam(calls, f"tag_{what}", **of, Tags=tag_list(fresh))
-
-
-def _tags(live: Values) -> Values:
-    tags = tag_map(live.get("Tags", ()))
-    return {"tags": tags, "tagsAll": tags}
+    if fresh:
+        iam(calls, f"tag_{what}", **of, Tags=fresh)

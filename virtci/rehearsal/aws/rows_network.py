@@ -1,7 +1,7 @@
 """The resource types of a VPC."""
 
 from virtci.rehearsal.aws.calls import Calls
-from virtci.rehearsal.aws.rows import Row, found, only, removed, retag, words
+from virtci.rehearsal.aws.rows import Row, found, nothing, only, removed, words
 from virtci.rehearsal.aws.things import Thing
 from virtci.rehearsal.bridge import Values
 
@@ -70,7 +70,6 @@ def tune_network(calls: Calls, region: str, network: str, new: Values, old: Valu
     for name, attribute in ATTRIBUTES.items():
         if new[name] != old.get(name):
             calls("ec2", region, "modify_vpc_attribute", VpcId=network, **{attribute: {"Value": new[name]}})
-    _retagged(calls, region, network, new, old)
 
 
 def read_network(calls: Calls, region: str, network: str, _: Values) -> Values | None:
@@ -90,7 +89,6 @@ def tune_subnet(calls: Calls, region: str, subnet: str, new: Values, old: Values
     public = new["mapPublicIpOnLaunch"]
     if public != old.get("mapPublicIpOnLaunch", False):
         calls("ec2", region, "modify_subnet_attribute", SubnetId=subnet, MapPublicIpOnLaunch={"Value": public})
-    _retagged(calls, region, subnet, new, old)
 
 
 def attach(calls: Calls, region: str, gateway: str, new: Values, old: Values) -> None:
@@ -100,7 +98,6 @@ def attach(calls: Calls, region: str, gateway: str, new: Values, old: Values) ->
         calls("ec2", region, "detach_internet_gateway", InternetGatewayId=gateway, VpcId=before)
     if after and before != after:
         calls("ec2", region, "attach_internet_gateway", InternetGatewayId=gateway, VpcId=after)
-    _retagged(calls, region, gateway, new, old)
 
 
 def delete_gateway(calls: Calls, region: str, gateway: str, state: Values) -> None:
@@ -139,7 +136,6 @@ def tune_routes(calls: Calls, region: str, table: str, new: Values, old: Values)
             operation = "replace_route" if cidr in before else "create_route"
             to = {member: route.get(name) for name, member in TARGETS.items()}
             calls("ec2", region, operation, RouteTableId=table, DestinationCidrBlock=cidr, **to)
-    _retagged(calls, region, table, new, old)
 
 
 def associate(calls: Calls, region: str, inputs: Values) -> str:
@@ -172,7 +168,6 @@ def tune_endpoint(calls: Calls, region: str, endpoint: str, new: Values, old: Va
         calls(
             "ec2", region, "modify_vpc_endpoint", VpcEndpointId=endpoint, AddRouteTableIds=added, RemoveRouteTableIds=gone
         )  # fmt: skip
-    retag(calls, region, endpoint, new, old)
 
 
 def delete_endpoint(calls: Calls, region: str, endpoint: str, _: Values) -> None:
@@ -181,76 +176,32 @@ def delete_endpoint(calls: Calls, region: str, endpoint: str, _: Values) -> None
 
 
 ROWS: dict[str, Row] = {
-    "aws:ec2/vpc:Vpc": Row(
-        arguments="ec2.VpcArgs",
-        knows=words("cidrBlock enableDnsSupport enableDnsHostnames tags region"),
-        replaces=words("cidrBlock region"),
-        computed=("arn", "ownerId", "tagsAll"),
-        create=NETWORK.create,
-        finish=tune_network,
+    "aws:ec2/vpc:Vpc": NETWORK.row(
+        knows="cidrBlock enableDnsSupport enableDnsHostnames",
+        replaces="cidrBlock",
+        tune=tune_network,
         read=read_network,
-        update=tune_network,
-        delete=NETWORK.delete,
         defaults={"enableDnsSupport": True, "enableDnsHostnames": False},
     ),
-    "aws:ec2/subnet:Subnet": Row(
-        arguments="ec2.SubnetArgs",
-        knows=words("vpcId cidrBlock availabilityZone mapPublicIpOnLaunch tags region"),
-        replaces=words("vpcId cidrBlock availabilityZone region"),
-        computed=("arn", "ownerId", "tagsAll"),
-        create=SUBNET.create,
-        finish=tune_subnet,
-        read=SUBNET.read,
-        update=tune_subnet,
-        delete=SUBNET.delete,
+    "aws:ec2/subnet:Subnet": SUBNET.row(
+        knows="vpcId cidrBlock availabilityZone mapPublicIpOnLaunch",
+        replaces="vpcId cidrBlock availabilityZone",
+        tune=tune_subnet,
         defaults={"mapPublicIpOnLaunch": False},
     ),
-    "aws:ec2/internetGateway:InternetGateway": Row(
-        arguments="ec2.InternetGatewayArgs",
-        knows=words("vpcId tags region"),
-        replaces=words("region"),
-        computed=("arn", "ownerId", "tagsAll"),
-        create=GATEWAY.create,
-        finish=attach,
-        read=GATEWAY.read,
-        update=attach,
-        delete=delete_gateway,
-    ),
-    "aws:ec2/eip:Eip": Row(
-        arguments="ec2.EipArgs",
-        knows=words("domain tags region"),
-        replaces=words("domain region"),
-        computed=("publicIp", "allocationId", "tagsAll"),
-        create=ADDRESS.create,
-        read=ADDRESS.read,
-        update=retag,
-        delete=ADDRESS.delete,
-    ),
-    "aws:ec2/natGateway:NatGateway": Row(
-        arguments="ec2.NatGatewayArgs",
-        knows=words("subnetId allocationId tags region"),
-        replaces=words("subnetId allocationId region"),
+    "aws:ec2/internetGateway:InternetGateway": GATEWAY.row(knows="vpcId", tune=attach, delete=delete_gateway),
+    "aws:ec2/eip:Eip": ADDRESS.row(knows="domain", replaces="domain", computed=("publicIp", "allocationId", "tagsAll")),
+    "aws:ec2/natGateway:NatGateway": NAT.row(
+        knows="subnetId allocationId",
+        replaces="subnetId allocationId",
         computed=("publicIp", "tagsAll"),
-        create=NAT.create,
         finish=await_nat,
         read=read_nat,
-        update=retag,
         delete=delete_nat,
     ),
-    "aws:ec2/routeTable:RouteTable": Row(
-        arguments="ec2.RouteTableArgs",
-        knows=words("vpcId routes tags region"),
-        replaces=words("vpcId region"),
-        computed=("arn", "ownerId", "tagsAll"),
-        create=TABLE.create,
-        finish=tune_routes,
-        read=TABLE.read,
-        update=tune_routes,
-        delete=TABLE.delete,
-    ),
+    "aws:ec2/routeTable:RouteTable": TABLE.row(knows="vpcId routes", replaces="vpcId", tune=tune_routes),
     # The real provider can give a subnet another table by the same association; then its id changes, so here it is replaced.
     "aws:ec2/routeTableAssociation:RouteTableAssociation": Row(
-        arguments="ec2.RouteTableAssociationArgs",
         knows=words("routeTableId subnetId region"),
         replaces=words("routeTableId subnetId region"),
         computed=(),
@@ -258,14 +209,11 @@ ROWS: dict[str, Row] = {
         read=read_association,
         delete=dissociate,
     ),
-    "aws:ec2/vpcEndpoint:VpcEndpoint": Row(
-        arguments="ec2.VpcEndpointArgs",
-        knows=words("vpcId serviceName vpcEndpointType routeTableIds tags region"),
-        replaces=words("vpcId serviceName vpcEndpointType region"),
-        computed=("arn", "ownerId", "tagsAll"),
-        create=ENDPOINT.create,
-        read=ENDPOINT.read,
-        update=tune_endpoint,
+    "aws:ec2/vpcEndpoint:VpcEndpoint": ENDPOINT.row(
+        knows="vpcId serviceName vpcEndpointType routeTableIds",
+        replaces="vpcId serviceName vpcEndpointType",
+        tune=tune_endpoint,
+        finish=nothing,
         delete=delete_endpoint,
         defaults={"vpcEndpointType": "Gateway"},
     ),
@@ -275,9 +223,3 @@ ROWS: dict[str, Row] = {
 def _nat_state(calls: Calls, region: str, gateway: str) -> str:
     live = NAT.describe(calls, region, gateway)
     return str(live["State"]) if live else "deleted"
-
-
-def _retagged(calls: Calls, region: str, item: str, new: Values, old: Values) -> None:
-    """A new resource has its tags already."""
-    if old:
-        retag(calls, region, item, new, old)

@@ -4,8 +4,18 @@ from datetime import datetime
 from typing import Any
 
 from virtci.rehearsal.aws.calls import Calls
-from virtci.rehearsal.aws.rows import Row, camel, like, pascal, removed, tag_list, tag_map, words
-from virtci.rehearsal.aws.rows_identity import shown
+from virtci.rehearsal.aws.rows import (
+    Row,
+    camel,
+    changed_tags,
+    like,
+    pascal,
+    removed,
+    tag_list,
+    tags_of,
+    unless_gone,
+    words,
+)
 from virtci.rehearsal.bridge import Values
 
 PLAIN = words("actionAfterCompletion description name groupName scheduleExpression scheduleExpressionTimezone state")
@@ -20,19 +30,20 @@ def make_group(calls: Calls, region: str, inputs: Values) -> str:
 
 def read_group(calls: Calls, region: str, group: str, _: Values) -> Values | None:
     """A group and its tags."""
-    live = shown(lambda: {"Group": calls("scheduler", region, "get_schedule_group", Name=group)}, "Group")
+    live = unless_gone(lambda: calls("scheduler", region, "get_schedule_group", Name=group))
     if live is None or live["State"] == "DELETING":
         return None
-    tags = tag_map(calls("scheduler", region, "list_tags_for_resource", ResourceArn=live["Arn"])["Tags"])
-    return {"name": live["Name"], "arn": live["Arn"], "state": live["State"], "tags": tags, "tagsAll": tags}
+    tags = calls("scheduler", region, "list_tags_for_resource", ResourceArn=live["Arn"])
+    return {"name": live["Name"], "arn": live["Arn"], "state": live["State"], **tags_of(tags)}
 
 
 def update_group(calls: Calls, region: str, _group: str, new: Values, old: Values) -> None:
     """Changes tags, which are all that can change."""
-    before, after = old.get("tags") or {}, new.get("tags") or {}
-    if gone := [key for key in before if key not in after]:
+    gone, fresh = changed_tags(new, old)
+    if gone:
         calls("scheduler", region, "untag_resource", ResourceArn=old["arn"], TagKeys=gone)
-    calls("scheduler", region, "tag_resource", ResourceArn=old["arn"], Tags=tag_list(after))
+    if fresh:
+        calls("scheduler", region, "tag_resource", ResourceArn=old["arn"], Tags=fresh)
 
 
 def make_schedule(calls: Calls, region: str, inputs: Values) -> str:
@@ -44,7 +55,7 @@ def make_schedule(calls: Calls, region: str, inputs: Values) -> str:
 def read_schedule(calls: Calls, region: str, schedule: str, state: Values) -> Values | None:
     """A schedule that is still to happen; one that deletes itself is gone when it did."""
     group, name = schedule.split("/", 1)
-    live = shown(lambda: {"It": calls("scheduler", region, "get_schedule", GroupName=group, Name=name)}, "It")
+    live = unless_gone(lambda: calls("scheduler", region, "get_schedule", GroupName=group, Name=name))
     if live is None:
         return None
     told = camel({key: value for key, value in live.items() if not isinstance(value, datetime)})
@@ -65,7 +76,6 @@ def delete_schedule(calls: Calls, region: str, schedule: str, _: Values) -> None
 
 ROWS: dict[str, Row] = {
     "aws:scheduler/scheduleGroup:ScheduleGroup": Row(
-        arguments="scheduler.ScheduleGroupArgs",
         knows=words("name tags region"),
         replaces=words("name region"),
         computed=("arn", "state", "tagsAll"),
@@ -77,7 +87,6 @@ ROWS: dict[str, Row] = {
         ),
     ),
     "aws:scheduler/schedule:Schedule": Row(
-        arguments="scheduler.ScheduleArgs",
         knows=PLAIN | BLOCKS | words("region"),
         replaces=words("name groupName region"),
         computed=("arn",),

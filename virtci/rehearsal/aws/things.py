@@ -5,7 +5,20 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from virtci.rehearsal.aws.calls import Calls
-from virtci.rehearsal.aws.rows import found, removed, tag_map, tagged
+from virtci.rehearsal.aws.rows import (
+    Create,
+    Delete,
+    Read,
+    Row,
+    Update,
+    found,
+    nothing,
+    removed,
+    retag,
+    tagged,
+    tags_of,
+    words,
+)
 from virtci.rehearsal.bridge import Values
 
 Shown = str | Callable[[Values], Any]
@@ -50,11 +63,10 @@ class Thing:
     def properties(self, live: Values, region: str, item: str) -> Values:
         """The properties in a description."""
         told = {name: live.get(by) if isinstance(by, str) else by(live) for name, by in self.shows.items()}
-        tags = tag_map(live.get("Tags", ()))
         owner = (
             {"ownerId": live["OwnerId"], "arn": self.arn(live["OwnerId"], region, item)} if "OwnerId" in live else {}
         )
-        return {**told, **owner, "tags": tags, "tagsAll": tags}
+        return {**told, **owner, **tags_of(live)}
 
     def arn(self, owner: str, region: str, item: str) -> str:
         """Its ARN."""
@@ -64,3 +76,34 @@ class Thing:
         """Deletes it; what is gone already is fine."""
         operation = self.delete_by or f"delete_{self.noun}"
         removed(lambda: calls("ec2", region, operation, **{self.id: item}))
+
+    def row(
+        self,
+        *,
+        knows: str,
+        replaces: str = "",
+        computed: tuple[str, ...] = ("arn", "ownerId", "tagsAll"),
+        create: Create | None = None,
+        tune: Update = nothing,
+        finish: Update | None = None,
+        read: Read | None = None,
+        delete: Delete | None = None,
+        defaults: Mapping[str, Any] | None = None,
+    ) -> Row:
+        """Its row. `tune` brings what is no tag up to date; of what is new as well, unless there is a `finish`."""
+
+        def update(calls: Calls, region: str, item: str, new: Values, old: Values) -> None:
+            tune(calls, region, item, new, old)
+            retag(calls, region, item, new, old)
+
+        return Row(
+            knows=words(f"{knows} tags region"),
+            replaces=words(f"{replaces} region"),
+            computed=computed,
+            create=create or self.create,
+            finish=finish or tune,
+            read=read or self.read,
+            update=update,
+            delete=delete or self.delete,
+            defaults=defaults or {},
+        )
