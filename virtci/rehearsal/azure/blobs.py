@@ -7,15 +7,15 @@ storage/common/storage-network-security.md. Account keys and signatures are refu
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from ipaddress import ip_address, ip_network
+from dataclasses import replace
 from pathlib import Path
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 from xml.etree import ElementTree
 
-from virtci.rehearsal.azure import access, tokens
+from virtci.rehearsal.azure import tokens
 from virtci.rehearsal.azure.arm import ResourceManager, Response
 from virtci.rehearsal.azure.blob_operations import OPERATIONS, SELECTORS, XML, Asked, BlobError, Operation, blobs_in
+from virtci.rehearsal.azure.data_plane import DataPlane, is_public
 from virtci.rehearsal.azure.https import SecureEndpoint, serve_secure
 from virtci.rehearsal.azure.server import Plain, Request, face
 from virtci.rehearsal.azure.storage import ACCOUNTS
@@ -25,45 +25,19 @@ from virtci.rehearsal.journal import CloudError
 AUDIENCE = "https://storage.azure.com"
 OLDEST_VERSION = "2017-11-09"
 """Before it, the service takes no tokens of Entra."""
-CLOUD = "blobs"
 
 
-@dataclass
-class Blobs:
-    """The data plane of one account, as callers in one place see it.
+class Blobs(DataPlane):
+    """The data plane of one account."""
 
-    `caller` is the principal of tokens that name nobody; where it is empty, they are refused. `subnet` (an ARM id) and
-    `address` are where the callers are, for the account's firewall. An assignment works `propagation` simulated seconds
-    after it was made; each refusal for want of a role moves the simulated clock on by `seconds_per_refusal`, for callers
-    that wait by another clock.
-    """
-
-    manager: ResourceManager
-    name: str
-    caller: str = ""
-    subnet: str = ""
-    address: str = "203.0.113.10"
-    seconds_per_refusal: float = 0.0
-    propagation: float = access.PROPAGATION_SECONDS
+    CLOUD = "blobs"
+    TYPE = ACCOUNTS
 
     def answer(self, request: Request) -> Response | None:
-        """Answers one call; nothing when there is no such account, because then its name leads nowhere."""
-        manager, path = self.manager, unquote(urlsplit(request.target).path)
-        with manager.clock.operation(), manager.store.lock:
-            account = next((item for item in manager.store.of_type(ACCOUNTS) if item.name == self.name), None)
-            if account is None:
-                return None
-            try:
-                manager.journal.fault(CLOUD, request.method, path)
-                response = self._carry_out(account, request, path)
-                manager.journal.fault(CLOUD, request.method, path, after=True)
-            except CloudError as error:
-                response = self._refused(error)
-            manager.journal.record(
-                CLOUD, request.method, path, response.status, response.headers.get("x-ms-error-code", "")
-            )
-            version = request.headers.get("x-ms-version")
-            return replace(response, headers={**response.headers, "x-ms-version": version or OLDEST_VERSION})
+        """As every data plane, and tells the version of the protocol."""
+        response = super().answer(request)
+        version = request.headers.get("x-ms-version") or OLDEST_VERSION
+        return response and replace(response, headers={**response.headers, "x-ms-version": version})
 
     def _carry_out(self, account: Record, request: Request, path: str) -> Response:
         principal = self._principal(request)
@@ -88,33 +62,27 @@ class Blobs:
         if (request.headers.get("x-ms-version") or "") < OLDEST_VERSION:
             text = f"x-ms-version is missing or older than {OLDEST_VERSION}, which is the first that takes tokens."
             raise BlobError(400, "InvalidHeaderValue", text)
-        audiences = (AUDIENCE, f"https://{self.name}.blob.core.windows.net")
         try:
-            found = tokens.holder(request.bearer, audiences, self.manager.clock.now.timestamp())
+            found = self._holder(request, (AUDIENCE, f"https://{self.name}.blob.core.windows.net"))
         except tokens.TokenError as error:
             raise BlobError(401, "InvalidAuthenticationInfo", f"Authentication failed: {error}.") from error
-        if not found and not self.caller:
+        if not found:
             raise BlobError(401, "InvalidAuthenticationInfo", "Issuer validation failed.")
-        return found or self.caller
+        return found
 
     def _check_network(self, account: Record) -> None:
-        rules = account.properties.get("networkAcls") or {}
-        subnets = {str(item.get("id")).lower() for item in rules.get("virtualNetworkRules") or []}
-        ranges = [ip_network(item["value"], strict=False) for item in rules.get("ipRules") or []]
-        known = (
-            self.subnet.lower() in subnets if self.subnet else any(ip_address(self.address) in item for item in ranges)
-        )
-        closed = str(account.properties.get("publicNetworkAccess")).lower() == "disabled"
-        if closed or (str(rules.get("defaultAction", "Allow")).lower() == "deny" and not known):
+        if not is_public(account) or self._is_shut_out(account):
             raise BlobError(403, "AuthorizationFailure", "This request is not authorized to perform this operation.")
 
     def _check_role(self, container: Record, principal: str, operation: Operation) -> None:
-        store, scope = self.manager.store, container.id
-        if access.allows(store, principal, operation.action, scope, data=operation.data, propagation=self.propagation):
+        if self._has_role(principal, operation.action, container.id, data=operation.data):
             return
         self.manager.clock.advance(self.seconds_per_refusal)
         text = "This request is not authorized to perform this operation using this permission."
         raise BlobError(403, "AuthorizationPermissionMismatch", text)
+
+    def _code(self, response: Response) -> str:
+        return response.headers.get("x-ms-error-code", "")
 
     def _refused(self, error: CloudError) -> Response:
         headers = {"x-ms-error-code": error.code}

@@ -8,15 +8,14 @@ simulated: a vault without RBAC refuses everybody.
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
-from virtci.rehearsal.azure import access, tokens
+from virtci.rehearsal.azure import tokens
 from virtci.rehearsal.azure.arm import ResourceManager, Response
+from virtci.rehearsal.azure.data_plane import DataPlane, is_public
 from virtci.rehearsal.azure.https import SecureEndpoint, serve_secure
 from virtci.rehearsal.azure.secret_operations import OPERATIONS, Asked, VaultError
 from virtci.rehearsal.azure.server import Request, face
@@ -27,44 +26,13 @@ from virtci.rehearsal.journal import CloudError
 
 AUDIENCE = "https://vault.azure.net"
 API_VERSIONS = ("7.4", "7.5", "7.6", "2025-07-01", "2026-04-01")
-CLOUD = "vault"
 
 
-@dataclass
-class Vault:
-    """The data plane of one vault, as callers in one place see it.
+class Vault(DataPlane):
+    """The data plane of one vault."""
 
-    `caller` is the principal of tokens that name nobody; where it is empty, they are refused. `subnet` (an ARM id) and
-    `address` are where the callers are, for the vault's firewall. An assignment works `propagation` simulated seconds
-    after it was made; each refusal for want of a role moves the simulated clock on by `seconds_per_refusal`, for callers
-    that wait by another clock.
-    """
-
-    manager: ResourceManager
-    name: str
-    caller: str = ""
-    subnet: str = ""
-    address: str = "203.0.113.10"
-    seconds_per_refusal: float = 0.0
-    propagation: float = access.PROPAGATION_SECONDS
-
-    def answer(self, request: Request) -> Response | None:
-        """Answers one call; nothing when there is no such vault, because then its name leads nowhere."""
-        manager, path = self.manager, unquote(urlsplit(request.target).path)
-        with manager.clock.operation(), manager.store.lock:
-            vault = next(
-                (item for item in manager.store.of_type(VAULTS) if item.name.lower() == self.name.lower()), None
-            )
-            if vault is None:
-                return None
-            try:
-                manager.journal.fault(CLOUD, request.method, path)
-                response = self._carry_out(vault, request, path)
-                manager.journal.fault(CLOUD, request.method, path, after=True)
-            except CloudError as error:
-                response = self._refused(error)
-            manager.journal.record(CLOUD, request.method, path, response.status, _code(response))
-            return response
+    CLOUD = "vault"
+    TYPE = VAULTS
 
     def _carry_out(self, vault: Record, request: Request, path: str) -> Response:
         principal = self._principal(request)
@@ -84,32 +52,26 @@ class Vault:
         if not request.bearer:
             raise VaultError(401, "Unauthorized", "AKV10000: Request is missing a Bearer or PoP token.")
         try:
-            found = tokens.holder(request.bearer, (AUDIENCE,), self.manager.clock.now.timestamp())
+            found = self._holder(request, (AUDIENCE,))
         except tokens.TokenError as error:
             raise VaultError(401, "Unauthorized", f"AKV10022: Invalid token: {error}. Expected {AUDIENCE}.") from error
-        if not found and not self.caller:
+        if not found:
             raise VaultError(401, "Unauthorized", "AKV10032: Invalid issuer of the token.")
-        return found or self.caller
+        return found
 
     def _check_network(self, vault: Record, principal: str) -> None:
-        rules = vault.properties.get("networkAcls") or {}
-        if str(vault.properties.get("publicNetworkAccess")).lower() == "disabled":
+        if not is_public(vault):
             text = "Public network access is disabled and request is not from a trusted service nor via an approved private link."
             raise VaultError(403, "Forbidden", f"{text}\r\n{self._about(vault, principal)}", "ForbiddenByConnection")
-        subnets = {str(item.get("id")).lower() for item in rules.get("virtualNetworkRules") or []}
-        ranges = [ip_network(item["value"], strict=False) for item in rules.get("ipRules") or []]
-        known = (
-            self.subnet.lower() in subnets if self.subnet else any(ip_address(self.address) in item for item in ranges)
-        )
-        if str(rules.get("defaultAction", "Allow")).lower() == "deny" and not known:
+        if self._is_shut_out(vault):
             text = f"Client address is not authorized and caller is not a trusted service.\r\nClient address: {self.address}"
             raise VaultError(403, "Forbidden", f"{text}\r\n{self._about(vault, principal)}", "ForbiddenByFirewall")
 
     def _check_role(self, vault: Record, principal: str, action: str, name: str) -> None:
-        scope, store = f"{vault.id}/secrets/{name}" if name else vault.id, self.manager.store
+        scope = f"{vault.id}/secrets/{name}" if name else vault.id
         action = f"Microsoft.KeyVault/vaults/secrets/{action}"
         is_open = bool(vault.properties.get("enableRbacAuthorization"))
-        if is_open and access.allows(store, principal, action, scope, data=True, propagation=self.propagation):
+        if is_open and self._has_role(principal, action, scope, data=True):
             return
         self.manager.clock.advance(self.seconds_per_refusal)
         text = (
@@ -127,6 +89,10 @@ class Vault:
     def _caller(self, principal: str) -> str:
         tenant = self.manager.scenario.tenant
         return f"appid={principal};oid={principal};iss=https://sts.windows.net/{tenant}/"
+
+    def _code(self, response: Response) -> str:
+        error: Any = (response.body or {}).get("error") or {}
+        return str((error.get("innererror") or error).get("code", ""))
 
     def _refused(self, error: CloudError) -> Response:
         body: Values = {"code": error.code, "message": error.message}
@@ -168,8 +134,3 @@ def _check_api_version(query: Mapping[str, str]) -> None:
     if asked not in API_VERSIONS:
         text = f"The specified version ({asked}) is not recognized. Consider using the latest supported version ({API_VERSIONS[-1]})."
         raise VaultError(400, "BadParameter", text)
-
-
-def _code(response: Response) -> str:
-    error: Any = (response.body or {}).get("error") or {}
-    return str((error.get("innererror") or error).get("code", ""))
