@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from tests.boot import texts
+from tests.boot.texts import assert_understood_by_systemd, assert_valid_cloud_config
 from virtci.boot.on_demand import (
     AGENTS,
     SCRIPTS,
@@ -81,8 +82,7 @@ def installed() -> Iterator[Sandbox]:
 
 
 def files(context: OnDemandContext) -> dict[str, str]:
-    content: dict[str, Any] = yaml.safe_load(on_demand_boot_text(context))
-    return {file["path"]: file["content"] for file in content["write_files"]}
+    return texts.files(on_demand_boot_text(context))
 
 
 def settings(context: OnDemandContext) -> dict[str, str]:
@@ -101,12 +101,7 @@ def test_boot_text_is_the_reviewed_one(context: OnDemandContext) -> None:
 @BOTH
 @pytest.mark.program("cloud-init")
 def test_boot_text_is_valid_cloud_config(context: OnDemandContext, tmp_path: Path) -> None:
-    source = tmp_path / "user-data"
-    source.write_text(on_demand_boot_text(context))
-    command = [str(path_of("cloud-init")), "schema", "--config-file", str(source)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "deprecated" not in (done.stdout + done.stderr).lower()
+    assert_valid_cloud_config(on_demand_boot_text(context), tmp_path)
 
 
 @pytest.mark.program("cloud-init")
@@ -186,7 +181,7 @@ def test_machine_that_is_not_spot_does_not_look_for_evictions() -> None:
     ],
 )
 def test_deadline_runs_before_anything_else_does(context: OnDemandContext, units: list[str]) -> None:
-    assert yaml.safe_load(on_demand_boot_text(context))["runcmd"] == [["systemctl", "enable", "--now", *units]]
+    assert texts.read(on_demand_boot_text(context))["runcmd"] == [["systemctl", "enable", "--now", *units]]
 
 
 def test_deadline_waits_after_a_start_and_then_looks_every_minute() -> None:
@@ -237,10 +232,7 @@ def test_every_reason_of_these_scripts_has_a_fix() -> None:
     [name for units in (UNITS, *AGENTS.values(), SPOT_UNITS) for name in units.values() if not name.endswith(".conf")],
 )
 def test_systemd_understands_every_line(installed: Sandbox, name: str) -> None:
-    if installed.run("systemd-analyze", "--version").returncode:
-        pytest.skip("systemd-analyze is not in /usr of this machine")
-    done = installed.run("systemd-analyze", "verify", f"/etc/systemd/system/{name}")
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    assert_understood_by_systemd(installed, name)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -10,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
+from tests.boot.texts import assert_understood_by_systemd, assert_valid_cloud_config, files, read
 from virtci.boot.render import LIMIT
 from virtci.boot.runner import UNITS, AgentRelease, RunnerContext, runner_boot_text
 from virtci.core.boot_tags import DEADLINE
@@ -19,7 +18,6 @@ from virtci.core.credentials import credentials_in
 from virtci.core.problems import Refusal
 from virtci.rehearsal.boot.cloud_config import apply
 from virtci.rehearsal.boot.sandbox import Sandbox, sandbox, unavailable
-from virtci.rehearsal.programs import path_of
 
 BOOT = Path(__file__).parents[2] / "virtci" / "boot"
 GOLDEN = Path(__file__).parent / "golden" / "runner.yaml"
@@ -45,15 +43,6 @@ def installed() -> Iterator[Sandbox]:
         yield box
 
 
-def read(text: str) -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load(text)
-    return content
-
-
-def files(text: str) -> dict[str, str]:
-    return {file["path"]: file["content"] for file in read(text)["write_files"]}
-
-
 def test_boot_text_is_the_reviewed_one() -> None:
     if os.environ.get("UPDATE_GOLDEN"):
         GOLDEN.write_text(runner_boot_text(CONTEXT))
@@ -62,12 +51,7 @@ def test_boot_text_is_the_reviewed_one() -> None:
 
 @pytest.mark.program("cloud-init")
 def test_boot_text_is_valid_cloud_config(tmp_path: Path) -> None:
-    source = tmp_path / "user-data"
-    source.write_text(runner_boot_text(CONTEXT))
-    command = [str(path_of("cloud-init")), "schema", "--config-file", str(source)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "deprecated" not in (done.stdout + done.stderr).lower()
+    assert_valid_cloud_config(runner_boot_text(CONTEXT), tmp_path)
 
 
 def test_boot_text_leaves_half_of_the_room() -> None:
@@ -127,10 +111,7 @@ def test_registration_has_time_for_a_role_that_spreads_and_for_a_token() -> None
 
 @pytest.mark.parametrize("name", UNITS.values())
 def test_systemd_understands_every_line(installed: Sandbox, name: str) -> None:
-    if installed.run("systemd-analyze", "--version").returncode:
-        pytest.skip("systemd-analyze is not in /usr of this machine")
-    done = installed.run("systemd-analyze", "verify", f"/etc/systemd/system/{name}")
-    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+    assert_understood_by_systemd(installed, name)
 
 
 @pytest.mark.parametrize(
