@@ -14,8 +14,8 @@ from virtci.core.placeholders import is_placeholder
 from virtci.core.problems import Problem, ProblemsError, Refusal
 from virtci.core.sealed import SECRET
 from virtci.fleet.differences import Difference, differences
+from virtci.fleet.github_answers import asked
 from virtci.fleet.markdown import code, table
-from virtci.fleet.troubles import asking
 from virtci.outputs.contract import VARIABLE, Outputs
 
 if TYPE_CHECKING:
@@ -25,11 +25,8 @@ LARGEST = 48 * 1024
 """Bytes of a variable. Every reader of the repository sees it, and logs show it."""
 ABSENT, CONFLICT = 404, 409
 MOST_SHOWN = 50
-FIXES = {
-    401: "give GITHUB_TOKEN a token of the GitHub App's installation that is valid",
-    403: "give the GitHub App of GITHUB_TOKEN the repository permission Variables: write",
-    404: "install the GitHub App of GITHUB_TOKEN on that repository, with the permission Variables: write",
-}
+PERMISSION = "Variables: write"
+"""What the GitHub App of GITHUB_TOKEN has to have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,16 +100,7 @@ def _ask(
     github: "httpx.Client", method: str, path: str, tolerated: tuple[int, ...], **options: Any
 ) -> "httpx.Response":
     what = f"GitHub, {method} {path},"
-    with asking(what):
-        answer = github.request(method, path, **options)
-    if answer.is_success or answer.status_code in tolerated:
-        return answer
-    said = answer.json().get("message", "") if answer.content else answer.reason_phrase
-    raise Refusal(
-        f"{what} answers this token",
-        f"it said {answer.status_code}: {said}",
-        FIXES.get(answer.status_code, "run this again; then look at githubstatus.com"),
-    )
+    return asked(github, method, path, what=what, permission=PERMISSION, tolerated=tolerated, **options)
 
 
 def _unfit(stack: str, content: Mapping[str, Any]) -> Iterator[Problem]:

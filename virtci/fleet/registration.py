@@ -16,6 +16,7 @@ from virtci.core.boot_tags import Boot, Reason, Stage, read_boot
 from virtci.core.names import registration_secret
 from virtci.core.problems import Refusal
 from virtci.fleet.clouds import Clouds
+from virtci.fleet.github_answers import asked
 from virtci.fleet.troubles import asking
 from virtci.fleet.waiting import Observe, Pace
 from virtci.outputs.contract import MachinePart, VaultPart
@@ -28,11 +29,8 @@ USED = "used"
 DEADLINE = timedelta(minutes=45)
 """How long a machine may take: it looks for a token for twenty minutes, and again after a quarter of an hour."""
 RUNNING = "PowerState/running"
-FIXES = {
-    401: "give GITHUB_TOKEN a token that is valid: of a GitHub App's installation, or of an owner of the repository",
-    403: "give the GitHub App of GITHUB_TOKEN the repository permission Administration: write",
-    404: "install the GitHub App of GITHUB_TOKEN on that repository, with the permission Administration: write",
-}
+PERMISSION = "Administration: write"
+"""What the GitHub App of GITHUB_TOKEN has to have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,17 +170,9 @@ def _token(registrar: Registrar) -> tuple[str, datetime]:
 
 
 def _github(registrar: Registrar, method: str, path: str, **options: Any) -> Any:
+    path = f"/repos/{registrar.repository}/actions/runners{path}"
     what = f"GitHub, about the runners of {registrar.repository},"
-    with asking(what):
-        answer = registrar.github.request(method, f"/repos/{registrar.repository}/actions/runners{path}", **options)
-    if answer.is_error:
-        said = answer.json().get("message", "") if answer.content else answer.reason_phrase
-        raise Refusal(
-            f"{what} answers this token",
-            f"it said {answer.status_code}: {said}",
-            FIXES.get(answer.status_code, "run this again; then look at githubstatus.com"),
-        )
-    return answer.json()
+    return asked(registrar.github, method, path, what=what, permission=PERMISSION, **options).json()
 
 
 def _keep(registrar: Registrar, runner: MachinePart, value: str, expires: datetime | None = None) -> None:

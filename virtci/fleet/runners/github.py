@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from virtci.core.problems import Refusal
 from virtci.core.runners.clouds import Serves
 from virtci.core.runners.failures import Code
 from virtci.core.runners.naming import is_ours
 from virtci.core.runners.sweep import SeenRun, SeenRunner
+from virtci.fleet.github_answers import FIXES, refused, said
 from virtci.fleet.runners.ports import Credential, StartFailed, Unanswered
 
 if TYPE_CHECKING:
@@ -31,11 +31,6 @@ CUT_OFF = "cancelled"
 ACTIVE = ("queued", "in_progress")
 """States of runs that can have jobs waiting."""
 LIMITED = (403, 429)
-FIXES = {
-    401: "give GITHUB_TOKEN a token that is valid: of a GitHub App's installation, or of an owner of the repository",
-    403: "give the GitHub App of GITHUB_TOKEN the repository permission {permission}",
-    404: "install the GitHub App of GITHUB_TOKEN on that repository, with the permission {permission}",
-}
 RUNNERS, RUNS = "Administration: write", "Actions: read"
 """The permissions of a GitHub App that the two families of requests ask for."""
 Json = dict[str, Any]
@@ -49,8 +44,6 @@ class GitHubActions:
     repository: str
     """`OWNER/NAME`, where the runners belong."""
     now: Callable[[], datetime]
-
-    # --- runners ---
 
     def register(self, label: str, labels: Sequence[str], serves: Serves) -> Credential:
         """What one runner of that name needs. Raises `StartFailed` with `GITHUB`.
@@ -67,7 +60,7 @@ class GitHubActions:
             self._make_way(label)
             answer = self._configured(body)
         if answer.is_error:
-            raise StartFailed(Code.GITHUB, f"{answer.status_code}: {_said(answer)}")
+            raise StartFailed(Code.GITHUB, f"{answer.status_code}: {said(answer)}")
         made = self._json(answer)
         return Credential(str(made["encoded_jit_config"]), self.now() + CONFIGURATION, int(made["runner"]["id"]))
 
@@ -96,8 +89,6 @@ class GitHubActions:
 
     def _runners(self, path: str) -> str:
         return f"/repos/{self.repository}/actions/runners{path}"
-
-    # --- runs ---
 
     def run(self, run: str) -> SeenRun | None:
         """The run `owner/name/id/attempt`, as of its newest attempt. Nothing when GitHub does not know it."""
@@ -153,8 +144,6 @@ class GitHubActions:
         ended = _moment(item["completed_at"]) if item["completed_at"] else self.now()
         return max(ended - _moment(item["started_at"]), timedelta())
 
-    # --- requests ---
-
     def _listed(self, path: str, key: str, permission: str, *, absent: bool = False, **query: str) -> Iterator[Json]:
         """All items of a list, page after page; with `absent`, none where there is no such list."""
         count = 0
@@ -184,14 +173,10 @@ class GitHubActions:
         if _is_limit(answer):
             raise Unanswered(Code.GITHUB, f"GitHub's limit of requests is reached; it ends {self._reset(answer)}")
         if answer.is_server_error:
-            raise Unanswered(Code.GITHUB, f"GitHub said {answer.status_code}: {_said(answer)}")
+            raise Unanswered(Code.GITHUB, f"GitHub said {answer.status_code}: {said(answer)}")
         if answer.status_code in FIXES:
-            raise Refusal(
-                f"GitHub, about the runners of {self.repository}, answers this token",
-                f"it said {answer.status_code}: {_said(answer)}",
-                FIXES[answer.status_code].format(permission=permission),
-            )
-        raise StartFailed(Code.GITHUB, f"{answer.status_code}: {_said(answer)}")
+            raise refused(answer, f"GitHub, about the runners of {self.repository},", permission)
+        raise StartFailed(Code.GITHUB, f"{answer.status_code}: {said(answer)}")
 
     def _reset(self, answer: "httpx.Response") -> str:
         """When a limit ends, in words."""
@@ -240,18 +225,4 @@ def _is_limit(answer: "httpx.Response") -> bool:
     if answer.status_code not in LIMITED:
         return False
     told = "retry-after" in answer.headers or answer.headers.get("x-ratelimit-remaining") == "0"
-    return answer.status_code == 429 or told or "rate limit" in _said(answer).lower()
-
-
-def _said(answer: "httpx.Response") -> str:
-    """GitHub's message, with the errors that it names."""
-    try:
-        found = answer.json()
-    except ValueError:
-        return answer.reason_phrase
-    if not isinstance(found, dict):
-        return answer.reason_phrase
-    errors = [
-        str(item.get("message", item)) if isinstance(item, dict) else str(item) for item in found.get("errors") or ()
-    ]
-    return "; ".join([str(found.get("message", answer.reason_phrase)), *errors])
+    return answer.status_code == 429 or told or "rate limit" in said(answer).lower()

@@ -22,7 +22,7 @@ from virtci.core.runners.images import (
     to_prune,
     to_withdraw,
 )
-from virtci.fleet.troubles import asking
+from virtci.fleet.github_answers import asked
 
 if TYPE_CHECKING:
     import httpx
@@ -30,11 +30,8 @@ if TYPE_CHECKING:
 AGENT = "agent"
 """The part that is GitHub's runner agent."""
 ARCHITECTURE = ("linux", "x64")
-FIXES = {
-    401: "give GITHUB_TOKEN a token that is valid",
-    403: "give the GitHub App of GITHUB_TOKEN the repository permission Administration: read",
-    404: "install the GitHub App of GITHUB_TOKEN on that repository, with the permission Administration: read",
-}
+PERMISSION = "Administration: read"
+"""What the GitHub App of GITHUB_TOKEN has to have."""
 Schedules = Callable[[str], Schedule | None]
 """Asks when an agent of a version ends; nothing when GitHub has no schedule for it."""
 
@@ -163,16 +160,7 @@ def _agent_fault(item: ImageVersion, schedules: Schedules, now: datetime, margin
 
 
 def _asked(github: "httpx.Client", repository: str, path: str, absent: Sequence[int] = ()) -> Any:
+    path = f"/repos/{repository}/actions/runners/{path}"
     what = f"GitHub, about agents for {repository},"
-    with asking(what):
-        answer = github.get(f"/repos/{repository}/actions/runners/{path}")
-    if answer.status_code in absent:
-        return None
-    if answer.is_error:
-        said = answer.json().get("message", "") if answer.content else answer.reason_phrase
-        raise Refusal(
-            f"{what} answers this token",
-            f"it said {answer.status_code}: {said}",
-            FIXES.get(answer.status_code, "run this again; then look at githubstatus.com"),
-        )
-    return answer.json()
+    answer = asked(github, "GET", path, what=what, permission=PERMISSION, tolerated=absent)
+    return None if answer.status_code in absent else answer.json()
