@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from typing import Any, TypedDict
 
 import pulumi
-from pulumi_aws import iam
+from pulumi_aws import iam, ssm
 
 from components.base import Component
 from virtci.core.runners import aws as rights
-from virtci.core.runners.boot_record import boot_parameter, registration_parameter
+from virtci.core.runners.boot_record import NO_BOOT, boot_parameter, registration_parameter
 
 
 class AwsRunnerSlotArgs(TypedDict):
@@ -25,11 +25,11 @@ class AwsRunnerSlotArgs(TypedDict):
 class AwsRunnerSlot(Component):
     """What a machine acts as. IAM takes a while to know of a change everywhere, so no start makes one.
 
-    Resources: a `Role`, its `RolePolicy` and an `InstanceProfile`.
+    Resources: a `Role`, its `RolePolicy`, an `InstanceProfile` and the `Parameter` in which the machine tells of its boot.
 
-    The machine reads and deletes its own registration and tells of its boot (both parameters come and go with each
-    machine, so they are not declared), and keeps the connection through which people look at a machine that was kept: Session Manager, because
-    there is no public address and no open port.
+    The machine reads and deletes its own registration, whose parameter comes and goes with each machine and is not
+    declared. It keeps the connection through which people look at a machine that was kept: Session Manager, because there
+    is no public address and no open port.
 
     Refuses: AWS's own policy for Session Manager (`AmazonSSMManagedInstanceCore`), which reads the parameters of all slots.
     """
@@ -67,9 +67,20 @@ class AwsRunnerSlot(Component):
             tags=args["tags"],
             opts=self.options(delete_before_replace=True),
         )
+        # Machines write it over and over; nothing but this stack would ever delete it.
+        boot = ssm.Parameter(
+            self.child_name("boot"),
+            name=boot_parameter(slot),
+            type=ssm.ParameterType.STRING,
+            value=NO_BOOT,
+            description=f"How far the boot of the machine in {slot} came",
+            region=args["region"],
+            tags=args["tags"],
+            opts=self.options(ignore_changes=["value"]),
+        )
         self.outputs = {
             "instanceProfile": profile.name,
             "registrationParameter": registration_parameter(slot),
-            "bootParameter": boot_parameter(slot),
+            "bootParameter": boot.name,
         }
         self.register_outputs({"outputs": self.outputs})

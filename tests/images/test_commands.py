@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.images.conftest import IMAGE, Place, aws_place, azure_place, log_in_to_aws
+from tests.images.conftest import IMAGE, AzurePlace, Place, aws_place, azure_place, log_in_to_aws
 from virtci.cli.main import main
 from virtci.fleet import waiting
 from virtci.places import stack_file
@@ -20,13 +20,14 @@ SETTINGS = from_file(stack_file("kontain"), rehearsal=True)
 assert SETTINGS.runners
 assert SETTINGS.runners.azure
 assert SETTINGS.runners.aws
+PINNED, NEWER = SETTINGS.runners.agent.version, "2.999.0"
 
 
 @dataclass
 class Both:
     """The clouds of stack `kontain`."""
 
-    azure: Place
+    azure: AzurePlace
     aws: Place
 
     def publish(self, *versions: str, state: str = "offered", agent: str = "2.337.0") -> None:
@@ -48,7 +49,7 @@ def both(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, github_url: str) -> It
         azure_place(SETTINGS.subscription, SETTINGS.runners.azure.resource_group) as azure,
         aws_place(SETTINGS.runners.aws.regions) as aws,
     ):
-        manager = azure.images.clouds.rehearsed.resource_manager  # type: ignore[attr-defined]
+        manager = azure.manager_url
         (tmp_path / "clouds.json").write_text(json.dumps({"resourceManager": manager}))
         monkeypatch.setenv("VIRTCI_CLOUDS", str(tmp_path / "clouds.json"))
         yield Both(azure, aws)
@@ -161,17 +162,24 @@ def test_old_versions_go_after_a_look(both: Both, capsys: pytest.CaptureFixture[
 def test_good_images_pass_the_check(both: Both, capsys: pytest.CaptureFixture[str]) -> None:
     both.publish(A)
     assert images("check") == 0
-    assert capsys.readouterr().out == "all images, and agent 2.336.0, are good for 14 days\n"
+    assert capsys.readouterr().out == f"all images, and agent {PINNED}, are good for 14 days\n"
 
 
+@pytest.fixture
+def pinned_ends(scenario: dict[str, object]) -> None:
+    """GitHub says when the agent ends that the stack file pins."""
+    scenario["agents"] = {PINNED: {"runtime": "2026-11-05T00:00:00Z"}, NEWER: {}}
+
+
+@pytest.mark.usefixtures("pinned_ends")
 def test_an_agent_that_ends_soon_fails_the_check_with_version_date_and_fix(
     both: Both, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    both.publish(A, agent="2.336.0")
+    both.publish(A, agent=PINNED)
     assert images("check", "--days", "40") == 1
     said = capsys.readouterr()
-    words = "agent 2.336.0 gets no jobs from 2026-11-05 on, in 36 days; the limit is 40"
+    words = f"agent {PINNED} gets no jobs from 2026-11-05 on, in 36 days; the limit is 40"
     assert said.err.splitlines() == [
         f"{A} in azure: {words}. Build a new version and promote it",
         f"{A} in ec2: {words}. Build a new version and promote it",
@@ -180,16 +188,17 @@ def test_an_agent_that_ends_soon_fails_the_check_with_version_date_and_fix(
     assert said.out.count("::error::") == 3
 
 
+@pytest.mark.usefixtures("pinned_ends")
 def test_images_and_the_agent_of_the_stack_file_are_checked_apart_because_a_build_mends_only_the_first(
     both: Both, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    both.publish(A)
+    both.publish(A, agent=NEWER)
     assert images("check", "--only", "images", "--days", "40") == 0
     assert capsys.readouterr().out == "all images are good for 40 days\n"
     assert images("check", "--only", "agent", "--days", "40") == 1
-    assert capsys.readouterr().err.startswith("stack `kontain`: agent 2.336.0 gets no jobs")
+    assert capsys.readouterr().err.startswith(f"stack `kontain`: agent {PINNED} gets no jobs")
     assert images("check", "--only", "agent") == 0
-    assert capsys.readouterr().out == "agent 2.336.0 is good for 14 days\n"
+    assert capsys.readouterr().out == f"agent {PINNED} is good for 14 days\n"
 
 
 def test_packer_gets_from_the_stack_file_what_it_need_not_be_told(

@@ -23,8 +23,8 @@ from virtci.rehearsal.environments import Before
 from virtci.rehearsal.journal import FaultPlan
 from virtci.rehearsal.pipeline import act
 from virtci.rehearsal.pipeline.rehearse import PipelineRun
-from virtci.rehearsal.report.environments import job_lines
 from virtci.rehearsal.report.page import render
+from virtci.rehearsal.report.pipelines import pipeline_of_kubevirt
 from virtci.rehearsal.world import read_stacks, world
 
 pytestmark = [
@@ -114,7 +114,7 @@ def gate_is_on_where_every_node_has_the_device(everything: Everything) -> None:
 
 def pipeline_is_green(everything: Everything) -> None:
     assert everything.run.workflow.result == "success", [
-        (line.name, line.remark, line.said) for line in job_lines(everything.run) if line.said
+        (line.name, line.remark, line.said) for line in pipeline_of_kubevirt(everything.delivered).jobs if line.said
     ]
 
 
@@ -153,7 +153,7 @@ def no_token_stands_in_the_log_of_calls(everything: Everything) -> None:
 
 
 def report_shows_environments_and_pipeline(everything: Everything) -> None:
-    text = render(list(everything.results.values()), (), everything.delivered)
+    text = render(list(everything.results.values()), (), [pipeline_of_kubevirt(everything.delivered)])
 
     assert "test-mshv" in text
     assert "declared mshv" in text

@@ -1,4 +1,4 @@
-"""The tables of runners, of environments and of the pipeline, for people."""
+"""The tables of runners, of environments and of workflows that were run, for people."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,9 +7,9 @@ from rich.text import Text
 from virtci.cli.console import console
 from virtci.cli.tables import add_row, new_table, print_table
 from virtci.rehearsal.conductor import StackResult
-from virtci.rehearsal.delivery import Delivered
-from virtci.rehearsal.report.environments import environment_lines, job_lines, runner_lines
+from virtci.rehearsal.report.environments import environment_lines, runner_lines
 from virtci.rehearsal.report.figures import duration
+from virtci.rehearsal.report.pipelines import PipelineLines
 
 COLOURS = {"success": "green", "failure": "red"}
 
@@ -24,8 +24,8 @@ def show_runners(results: Sequence[StackResult]) -> None:
         print_table(shown)
 
 
-def show_environments(results: Sequence[StackResult], skipped: Mapping[str, str], delivered: Delivered | None) -> None:
-    """Prints how environments came to be, and what the pipeline did with them."""
+def show_environments(results: Sequence[StackResult], skipped: Mapping[str, str]) -> None:
+    """Prints how environments came to be."""
     for name, reason in skipped.items():
         console.print(f"skipped {name}: {reason}")
     lines = list(environment_lines(results))
@@ -40,17 +40,23 @@ def show_environments(results: Sequence[StackResult], skipped: Mapping[str, str]
             for reason in line.reasons:
                 console.print(f"{line.name}: {reason}")
         console.print()
-    if delivered and delivered.skipped:
-        console.print(f"skipped the pipeline: {delivered.skipped}")
-    if delivered and delivered.run:
-        jobs = new_table("pipeline", "#start", "result", "#real", "remark")
-        for job in job_lines(delivered.run):
+
+
+def show_pipelines(pipelines: Sequence[PipelineLines]) -> None:
+    """Prints what the jobs of workflows did."""
+    for found in pipelines:
+        if found.skipped:
+            console.print(f"skipped the {found.title.lower()}: {found.skipped}", markup=False)
+            continue
+        jobs = new_table(found.title.lower(), "#start", "result", "#real", "remark")
+        for job in found.jobs:
             result = Text(job.result, style=COLOURS.get(job.result, "dim"))
             add_row(jobs, job.name, job.number, result, duration(job.seconds) if job.seconds else "-", job.remark)
         print_table(jobs)
-        for job in job_lines(delivered.run):
-            if job.said:
-                console.print(f"{job.name}, {job.remark}:\n{job.said}\n", markup=False)
+        for said in (*(f"{job.name}, {job.remark}:\n{job.said}\n" for job in found.jobs if job.said), *found.remarks):
+            console.print(said, markup=False)
+        if found.remarks:
+            console.print()
 
 
 def _title(name: str, good: bool | None) -> Text:

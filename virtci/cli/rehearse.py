@@ -18,7 +18,7 @@ from virtci.rehearsal.endings import Ending
 
 if TYPE_CHECKING:
     from virtci.rehearsal.conductor import Conductor, Observer, StackResult
-    from virtci.rehearsal.delivery import Delivered
+    from virtci.rehearsal.report.pipelines import PipelineLines
 
 READS: dict[str, tuple[str, ...]] = {
     "hub": (),
@@ -108,7 +108,7 @@ def cannot_start() -> Ending:
 def perform(arguments: argparse.Namespace, stacks: dict[str, Any], plan: Any) -> int:
     """Rehearses, then prints and leaves what there is to see, also when it was cut short."""
     from virtci.cli.console import console
-    from virtci.cli.environment_tables import show_environments, show_runners
+    from virtci.cli.environment_tables import show_environments, show_pipelines, show_runners
     from virtci.cli.tables import show
     from virtci.rehearsal.conductor import Conductor, worst
     from virtci.rehearsal.engine import Workspace
@@ -124,46 +124,56 @@ def perform(arguments: argparse.Namespace, stacks: dict[str, Any], plan: Any) ->
             observe,
             print if arguments.verbose else None,
         )
-        delivered = None
+        pipelines: list[PipelineLines] = []
         try:
             if worst(conductor.build()) is Ending.GOOD:
-                delivered = delivered_by_pipeline(conductor, observe)
+                pipelines.extend(workflows(conductor, observe))
                 if arguments.destroy:
                     conductor.take_down()
         finally:
-            report = leave(conductor, delivered, arguments.leave)
+            report = leave(conductor, pipelines, arguments.leave)
         if arguments.json:
             print(json.dumps([summary(result) for result in conductor.results], indent=2))
         else:
             show(conductor.results)
             show_runners(conductor.results)
-            show_environments(conductor.results, conductor.skipped, delivered)
+            show_environments(conductor.results, conductor.skipped)
+            show_pipelines(pipelines)
             seconds = time.monotonic() - started
             console.print(f"\n{len(conductor.results)} stacks in {seconds:.0f} s; report: {shown(report)}")
-            console.print("on-demand runners have a rehearsal of their own: virtci rehearse runners", style="dim")
+            console.print(
+                "a week of on-demand runners has a rehearsal of its own: virtci rehearse runners", style="dim"
+            )
             if arguments.keep:
                 console.print(f"kept: {folder}")
-    return int(ending(conductor.results, delivered))
+    return int(ending(conductor.results, pipelines))
 
 
-def delivered_by_pipeline(conductor: "Conductor", observe: "Observer") -> "Delivered | None":
-    """The pipeline on what was deployed; nothing where no cluster was."""
+def workflows(conductor: "Conductor", observe: "Observer") -> "Iterator[PipelineLines]":
+    """The workflows of those who use what was deployed, run one after the other."""
     from virtci.rehearsal.delivery import deliver
+    from virtci.rehearsal.on_demand.workflow import launch
+    from virtci.rehearsal.report.pipelines import pipeline_of_kubevirt, workflow_of_runners
 
-    if not any(result.settings.kubevirt for result in conductor.results):
-        return None
-    observe("pipeline", "run", None)
-    delivered = deliver(conductor.world, conductor.workspace, conductor.results)
-    observe("pipeline", "run", delivered.seconds)
-    return delivered
+    if any(result.settings.kubevirt for result in conductor.results):
+        observe("pipeline", "run", None)
+        delivered = deliver(conductor.world, conductor.workspace, conductor.results)
+        observe("pipeline", "run", delivered.seconds)
+        yield pipeline_of_kubevirt(delivered)
+    for result in conductor.results:
+        if result.settings.runners:
+            observe("on-demand", "run", None)
+            launched = launch(conductor.world, conductor.workspace, result)
+            observe("on-demand", "run", launched.seconds)
+            yield workflow_of_runners(launched)
 
 
-def ending(results: "Sequence[StackResult]", delivered: "Delivered | None") -> Ending:
-    """The ending of everything: that of the stacks, then that of the pipeline."""
+def ending(results: "Sequence[StackResult]", pipelines: "Sequence[PipelineLines]") -> Ending:
+    """The ending of everything: that of the stacks, then that of the workflows."""
     from virtci.rehearsal.conductor import worst
 
     found = worst(results)
-    if found is Ending.GOOD and delivered and not delivered.succeeded:
+    if found is Ending.GOOD and not all(lines.good for lines in pipelines):
         return Ending.PIPELINE_RED
     return found
 
@@ -173,7 +183,7 @@ def shown(path: Path) -> Path:
     return path.relative_to(ROOT) if path.is_relative_to(ROOT) else path
 
 
-def leave(conductor: "Conductor", delivered: "Delivered | None", folder: Path) -> Path:
+def leave(conductor: "Conductor", pipelines: "Sequence[PipelineLines]", folder: Path) -> Path:
     """Writes report, outputs and call log."""
     from virtci.rehearsal.report import write_report
     from virtci.rehearsal.report.masking import masked
@@ -183,7 +193,7 @@ def leave(conductor: "Conductor", delivered: "Delivered | None", folder: Path) -
         (folder / "outputs" / f"{result.name}.json").write_text(json.dumps(masked(result.outputs), indent=2))
     conductor.world.journal.write(folder / "calls.jsonl")
     report = folder / "report.html"
-    write_report(conductor.results, report, delivered=delivered, skipped=conductor.skipped)
+    write_report(conductor.results, report, pipelines=pipelines, skipped=conductor.skipped)
     return report
 
 

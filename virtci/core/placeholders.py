@@ -6,9 +6,9 @@ PLACEHOLDER_ACCOUNT = "0" * 12
 STAND_IN_CHECKSUMS = (
     "7dd2c680c27c57735165cb72865c49954922aa0e06ee7471d808d3ffb00f230a",
     "e157086b34a50157b240b80f99b5f66a325570486ed3e4f8ce0c52106f395b57",
-    "0ecb7f49f8ba6e2c6f2f6cdab2fcba8124c60731e68b17ab0dd0b62469478aef",
+    "498ab9ac0d715029c014695e0e01041210a4cdd2b01056d6344b1c3afd405e32",
 )
-"""Those of what a rehearsal offers for download: binary and install script of k3s, and the agent that the hub pins."""
+"""Those of what a rehearsal offers for download: binary and install script of k3s, and the agent that stack files pin."""
 PLACEHOLDER_WORD = "rehearsal"
 
 

@@ -1,6 +1,7 @@
 """The sandbox is a machine of its own: what it shares with this one, and what it does not."""
 
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -89,6 +90,14 @@ def test_sleeping_takes_no_time_and_moves_the_clock(box: Sandbox) -> None:
     box.run("sleep", "3600")
     assert box.waited - waited == 3_600
     assert 3_600 <= int(box.run("date", "+%s").stdout) - before < 3_660
+
+
+def test_a_machine_that_waits_for_somebody_outside_sleeps_a_little() -> None:
+    with sandbox([], pace=10) as slow:
+        started = time.monotonic()
+        slow.run("sleep", "30")
+        assert time.monotonic() - started >= 0.3
+        assert slow.waited == 30
 
 
 def test_what_the_stand_ins_do_not_know_they_refuse(box: Sandbox) -> None:
@@ -224,9 +233,6 @@ def test_real_control_plane_is_not_needed_for_its_stand_in_to_refuse() -> None:
 def test_boot_text_that_does_more_than_the_sandbox_knows_is_refused(text: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"boot text|sandbox|commands"):
         apply(text, tmp_path)
-
-
-# --- the real cloud-init ---
 
 
 def test_cloud_init_is_done_without_errors_and_without_warnings() -> None:

@@ -15,11 +15,10 @@ from virtci.core.runners.failures import Code
 
 MACHINE = "bootmachine"
 """The instance that wrote a record, beside the names of `virtci.core.boot_tags`."""
+NO_BOOT = "{}"
+"""What the parameter of a slot says that never had a machine."""
 USED = "used"
 """What a registration says when it has done its work; a machine waits when it reads it, or `none`, or nothing at all."""
-STANDARD_CHARACTERS = 4_096
-"""What a parameter of the standard tier holds. A just-in-time configuration is larger (github-aws-runners/
-terraform-aws-github-runner#4613, 2025-06): write it with the tier `Intelligent-Tiering`."""
 _CODES: Final = {
     Reason.IMAGE: Code.IMAGE,
     Reason.METADATA: Code.NETWORK,

@@ -1,7 +1,7 @@
 """EC2 at run time: the machines of runs in the account, and what is kept of them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -132,7 +132,8 @@ class Ec2Runners:
         """Puts a credential into the parameter that the slot's role alone reads, in place of what lies there."""
         name = registration_parameter(slot)
         with answering("ssm", f"parameter {name}"):
-            # The tier is the advanced one for more than 4 KB only, which a just-in-time configuration has.
+            # The tier is the advanced one for more than 4 KB only, which a just-in-time configuration has
+            # (github-aws-runners/terraform-aws-github-runner#4613, 2025-06).
             self.clouds.parameters(self._region_of(slot)).put_parameter(
                 Name=name, Value=credential.text, Type="SecureString", Overwrite=True, Tier="Intelligent-Tiering"
             )
@@ -161,7 +162,7 @@ class Ec2Runners:
         if instance.is_there:
             self._turn_off(instance)
 
-    def revive(self, stack: str, slot: str, tags: RunTags) -> None:
+    def revive(self, stack: str, slot: str, tags: RunTags) -> Mapping[str, str]:
         """Turns a kept machine on in another slot, whose identity it gets: its own may be another machine's by now.
 
         What ends it at its deadline stops it; its schedule terminates it after its week. Raises `StartFailed`.
@@ -179,6 +180,11 @@ class Ec2Runners:
                 InstanceId=instance.id, Attribute="instanceInitiatedShutdownBehavior", Value="stop"
             )
             client.start_instances(InstanceIds=[instance.id])
+        return {}
+
+    def login(self, machine: SeenMachine, user: str) -> Sequence[str]:
+        """Through Session Manager, which needs no open port."""
+        return rights.session(self._region_of(machine.tags.slot), machine.id, user)
 
     def discard(self, machine: SeenMachine) -> None:
         """Terminates a kept machine, and takes its schedule away; what is gone already is a success."""
@@ -190,8 +196,6 @@ class Ec2Runners:
         group = self._region(region).schedule_group
         with answering("scheduler", f"schedule {name}"):
             unless_absent(partial(self.clouds.schedules(region).delete_schedule, Name=name, GroupName=group))
-
-    # --- what is there ---
 
     @property
     def _instances(self) -> Instances:
@@ -248,8 +252,6 @@ class Ec2Runners:
         region = region_of_slot(slot) or slot
         self._region(region)
         return region
-
-    # --- what is kept ---
 
     def _tag(self, instance: Instance, moments: Mapping[str, datetime]) -> None:
         tags: list[TagTypeDef] = [

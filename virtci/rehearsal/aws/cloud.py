@@ -80,6 +80,12 @@ class Aws:
 
         return list(get_backend(service)[self.scenario.account])
 
+    def instances(self, region: str) -> list[Any]:
+        """The instances of a region, as moto has them, whatever their state."""
+        with self._lock:
+            groups = self.backend("ec2", region).reservations.values()
+            return [instance for group in groups for instance in group.instances]
+
     def remaining(self) -> list[str]:
         """What is there beside what an account has from the beginning."""
         return remains.found(self)

@@ -29,6 +29,8 @@ from virtci.rehearsal.boot.sandbox import (
 )
 from virtci.rehearsal.github.api import Server
 
+LAUNCHER_PACE = 50
+"""Real milliseconds for each second that a machine sleeps while it waits for the launcher, which is another process."""
 ROLE_SECONDS = 60.0
 """Simulated seconds that pass with every refusal, while the scripts wait for their role by a clock of their own."""
 PROBE_DOCUMENT = "/var/lib/virt-ci/probe.json"
@@ -71,10 +73,11 @@ def booted(
     distribution: Distribution = "azurelinux",
     devices: Mapping[str, Device] | None = None,
     cluster: RealCluster | None = None,
+    pace: int = 0,
 ) -> Iterator[MachineBoot]:
     """A machine that was deployed, after its first boot, until the block ends.
 
-    Custom data, address, identity and subnet are those of the simulated Azure.
+    Custom data, address, identity and subnet are those of the simulated Azure. `pace` as of `sandbox`.
     """
     record = manager.store.get(resource_id)
     if record is None:
@@ -96,7 +99,12 @@ def booted(
         downloads,
     ]
     with sandbox(
-        services, devices=devices, distribution=distribution, address=place["privateIPAddress"], cluster=cluster
+        services,
+        devices=devices,
+        distribution=distribution,
+        address=place["privateIPAddress"],
+        cluster=cluster,
+        pace=pace,
     ) as box:
         result = box.boot(text)
         probe = parse_probe(box.read(PROBE_DOCUMENT), record.name) if box.exists(PROBE_DOCUMENT) else None

@@ -155,7 +155,7 @@ class Sandbox:
 
     def written(self) -> Iterator[Path]:
         """Every file that the sandbox has and its image had not, seen from outside."""
-        for folder in ("/etc", "/var", "/run", "/root", "/tmp", "/home", "/.usr/upper"):  # noqa: S108
+        for folder in ("/etc", "/var", "/run", "/root", "/tmp", "/home", "/.usr/upper"):  # noqa: S108  the sandbox's own
             yield from (path for path in _below(self.path(folder)) if path.is_file() and not path.is_symlink())
 
     @property
@@ -218,11 +218,13 @@ def sandbox(
     disk_mib: int = 512,
     address: str = ADDRESS,
     cluster: RealCluster | None = None,
+    pace: int = 0,
 ) -> Iterator[Sandbox]:
     """A machine that was never booted, until the block ends.
 
     `devices` are in /dev beside the usual ones, `programs` are stand-ins by name. `disk_mib` holds everything that
-    outlives a reboot. Raises `OSError` when this machine does not allow it.
+    outlives a reboot. `pace`: real milliseconds for each second that a script sleeps, for one that waits for somebody outside.
+    Raises `OSError` when this machine does not allow it.
     """
     with TemporaryDirectory(prefix="virt-ci-sandbox-") as temporary, ExitStack() as stack:
         folder = Path(temporary)
@@ -231,6 +233,8 @@ def sandbox(
         skeleton = skeleton_of(folder / "skeleton", names, trusted.certificate, distribution, programs or {})
         text = "".join(f"{name} {NUMBERS[device]}\n" for name, device in (devices or {}).items())
         (skeleton / "sandbox/devices").write_text(text)
+        if pace:
+            (skeleton / "sandbox/pace").write_text(f"{pace}\n")
         if cluster:
             _keep_cluster(cluster, skeleton)
         (folder / "root").mkdir()

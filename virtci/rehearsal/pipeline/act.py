@@ -23,7 +23,17 @@ from typing import Any
 
 from virtci.core.problems import Refusal
 from virtci.rehearsal.pipeline.log import Entry, JobRun, Log
-from virtci.rehearsal.pipeline.workflows import ENVIRONMENTS, HOSTED, Call, Job, Result, Stub, Tree, read
+from virtci.rehearsal.pipeline.workflows import (
+    ENVIRONMENT_SECRETS,
+    ENVIRONMENTS,
+    HOSTED,
+    Call,
+    Job,
+    Result,
+    Stub,
+    Tree,
+    read,
+)
 from virtci.rehearsal.programs import Missing, path_of, program
 
 ACTIONS = Path(__file__).with_name("actions")
@@ -58,10 +68,14 @@ class Origin:
     environments: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """Variables of each GitHub Environment."""
     secrets: Mapping[str, str] = field(default_factory=dict)
+    environment_secrets: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """Secrets of each GitHub Environment; they open nothing, and are not masked."""
     inputs: Mapping[str, str] = field(default_factory=dict)
     run_id: int = 1
     run_number: int = 1
     attempt: int = 1
+    labels: Sequence[str] = ()
+    """Labels of machines for which this machine stands, beside `self-hosted` and GitHub's own."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +210,8 @@ class Rehearsal:
         # A file that several jobs call is written as the leg needs it, where there is one.
         for call in sorted(tree.calls, key=lambda call: leg is not None and call.ids == leg[0]):
             commit = self.repositories[call.workflow.repository].commit
-            text = call.workflow.for_act(commit, given[call.ids], _left_out(call, given[call.ids], leg))
+            stubs = given[call.ids]
+            text = call.workflow.for_act(commit, tree.entry.name, stubs, _left_out(call, stubs, leg))
             (workdir / call.workflow.file).write_text(text)
             if call.workflow.repository != self.origin.repository:
                 elsewhere = folder / "repositories" / call.workflow.repository
@@ -222,7 +237,8 @@ class Rehearsal:
         (folder / "secrets").write_text("".join(f"{name}={json.dumps(value)}\n" for name, value in secrets.items()))
         variables = {
             **origin.variables,
-            ENVIRONMENTS: json.dumps({key: dict(value) for key, value in origin.environments.items()}),
+            ENVIRONMENTS: _by_environment(origin.environments),
+            ENVIRONMENT_SECRETS: _by_environment(origin.environment_secrets),
         }
         given = {
             "GITHUB_REPOSITORY": origin.repository,
@@ -239,7 +255,7 @@ class Rehearsal:
             "--directory", str(folder / "workdir"), "--workflows", f".github/workflows/{file}", "--actor", "rehearsal",
             "--action-cache-path", str(self.folder / "cache"), "--eventpath", str(folder / "event.json"),
             "--secret-file", str(folder / "secrets"),
-            *_pairs("--platform", {HOSTED: "-self-hosted", SELF_HOSTED: "-self-hosted"}),
+            *_pairs("--platform", dict.fromkeys((HOSTED, SELF_HOSTED, *origin.labels), "-self-hosted")),
             *_pairs("--var", variables), *_pairs("--env", given), *_pairs("--input", origin.inputs),
         ]  # fmt: skip
 
@@ -340,6 +356,10 @@ def _stand_in(action: str) -> Path:
 
 def _workflow_files(folder: Path) -> dict[str, str]:
     return {path.name: path.read_text() for path in sorted(folder.glob(".github/workflows/*.y*ml"))}
+
+
+def _by_environment(values: Mapping[str, Mapping[str, str]]) -> str:
+    return json.dumps({name: dict(found) for name, found in values.items()})
 
 
 def _pairs(option: str, values: Mapping[str, str]) -> list[str]:

@@ -1,10 +1,14 @@
-"""A checkout of this project as a job gets one, with packages and programs that are here already."""
+"""The checkouts that jobs get: of this project, with packages and programs that are here already, and of its users."""
 
 import shutil
 import subprocess
 from pathlib import Path
 
 from virtci.places import ENGINE, ROOT
+from virtci.rehearsal.pipeline.act import Repository
+
+COMMIT = "4a5e1e4baab89f3a32518a88c31bc87f618f7667"
+"""The commit of virt-ci that its users trust; the files are those of this checkout."""
 
 MAIN_GUARD = 'if __name__ == "__main__":\n'
 LINKED = f"""{MAIN_GUARD}\
@@ -44,3 +48,19 @@ def own_programs(folder: Path) -> Path:
         (programs / program.name).symlink_to(program)
     (folder / ".engine" / "programs.json").symlink_to(ENGINE / "programs.json")
     return programs
+
+
+def user_of_this_project(stand_in: str, folder: Path, infrastructure: str) -> Repository:
+    """A repository that calls the workflows of `infrastructure`, with one commit: the stand-in of that name."""
+    shutil.copytree(Path(__file__).with_name(stand_in), folder)
+    for workflow in (folder / ".github" / "workflows").iterdir():
+        text = workflow.read_text().replace("INFRASTRUCTURE", infrastructure).replace("@COMMIT", f"@{COMMIT}")
+        workflow.write_text(text)
+    (folder / ".gitignore").write_text("_out/\n_ci-configs/\n")
+    author = ["-c", "user.name=rehearsal", "-c", "user.email=rehearsal@rehearsal.example"]
+    commands = (["init", "--quiet"], ["add", "--all"], [*author, "commit", "--quiet", "--message", stand_in])
+    for command in commands:
+        subprocess.run(["git", *command], cwd=folder, check=True)  # noqa: S607  whichever git the machine has
+    head = ["git", "rev-parse", "HEAD"]
+    done = subprocess.run(head, cwd=folder, check=True, capture_output=True, text=True)
+    return Repository(folder=folder, commit=done.stdout.strip())

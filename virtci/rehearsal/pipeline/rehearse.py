@@ -7,8 +7,6 @@ the engine's state (`PULUMI_*`).
 
 import json
 import os
-import shutil
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -19,7 +17,7 @@ from virtci.core.environments import Environment
 from virtci.fleet.last_test import EnvironmentResult, read_results
 from virtci.outputs.contract import VARIABLE
 from virtci.rehearsal.pipeline.act import TOKEN, Interrupt, Origin, Rehearsal, Repository, WorkflowRun
-from virtci.rehearsal.pipeline.checkout import checkout_of_this_project
+from virtci.rehearsal.pipeline.checkout import COMMIT, checkout_of_this_project, user_of_this_project
 from virtci.rehearsal.pipeline.log import Entry, JobRun
 from virtci.rehearsal.pipeline.registry import Images, Push, RegistryServer, serve_registry
 from virtci.rehearsal.pipeline.suite import Scenario
@@ -27,8 +25,6 @@ from virtci.rehearsal.pipeline.suite import Scenario
 HERE = Path(__file__).parent
 WORKFLOW = "l1vh.yaml"
 VERSION = "v1.8.2"
-COMMIT = "4a5e1e4baab89f3a32518a88c31bc87f618f7667"
-"""The commit of virt-ci that the repository trusts; the files are those of this checkout."""
 BRANCH = "refs/heads/main"
 
 
@@ -122,8 +118,10 @@ def rehearsed_pipeline(folder: Path, stage: Stage, *, fork: str = "") -> Iterato
     """A repository whose pipeline can be run, and run again. With `fork`, the run is for a pull request from there."""
     with serve_registry(TOKEN) as registry:
         repositories = {
-            stage.repository: _repository(folder / "kubevirt", stage.infrastructure),
-            stage.infrastructure: Repository(folder=stage.project or _project(folder / "virt-ci"), commit=COMMIT),
+            stage.repository: user_of_this_project("kubevirt", folder / "kubevirt", stage.infrastructure),
+            stage.infrastructure: Repository(
+                folder=stage.project or checkout_of_this_project(folder / "virt-ci"), commit=COMMIT
+            ),
         }
         scenario_file = folder / "scenario.json"
         environment = {
@@ -164,23 +162,3 @@ def _origin(stage: Stage, registry: str, fork: str) -> Origin:
         run_id=17,
         run_number=17,
     )
-
-
-def _project(folder: Path) -> Path:
-    return checkout_of_this_project(folder)
-
-
-def _repository(folder: Path, infrastructure: str) -> Repository:
-    """The stand-in of KubeVirt's repository, with one commit."""
-    shutil.copytree(HERE / "kubevirt", folder)
-    workflow = folder / ".github" / "workflows" / WORKFLOW
-    text = workflow.read_text().replace("INFRASTRUCTURE", infrastructure).replace("@COMMIT", f"@{COMMIT}")
-    workflow.write_text(text)
-    (folder / ".gitignore").write_text("_out/\n_ci-configs/\n")
-    author = ["-c", "user.name=rehearsal", "-c", "user.email=rehearsal@rehearsal.example"]
-    commands = (["init", "--quiet"], ["add", "--all"], [*author, "commit", "--quiet", "--message", "KubeVirt"])
-    for command in commands:
-        subprocess.run(["git", *command], cwd=folder, check=True)  # noqa: S607  whichever git the machine has
-    head = ["git", "rev-parse", "HEAD"]
-    done = subprocess.run(head, cwd=folder, check=True, capture_output=True, text=True)
-    return Repository(folder=folder, commit=done.stdout.strip())

@@ -21,6 +21,9 @@ from typing import Any
 Inputs = Mapping[str, str]
 FORBIDDEN = set('":<>|*?\r\n\\/')
 """What the name of an artifact must not hold."""
+ID_TOKENS = "REHEARSAL_ID_TOKENS"
+"""Names the address of GitHub's identity tokens. GitHub gives it to every step of a job that may have them; here it comes
+with the first login."""
 NO_IDENTITY = (
     "Unable to get ACTIONS_ID_TOKEN_REQUEST_URL env variable. "
     "Please make sure to give write permissions to id-token in the workflow."
@@ -120,6 +123,8 @@ def azure_login(inputs: Inputs, rehearsal: Mapping[str, Any]) -> dict[str, str]:
         raise StandInError(NO_IDENTITY)
     if rehearsal["logins"] is not None:
         _open_clouds(rehearsal["logins"], inputs["client-id"], inputs["tenant-id"])
+    if tokens := os.environ.get(ID_TOKENS):
+        _give({"ACTIONS_ID_TOKEN_REQUEST_URL": tokens, "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "rehearsal"})
     return {}
 
 
@@ -129,8 +134,13 @@ def _open_clouds(logins: Mapping[str, str], client: str, tenant: str) -> None:
         raise StandInError(
             f"AADSTS700016: Application with identifier '{client}' was not found in the directory '{tenant}'."
         )
+    _give({"VIRTCI_CLOUDS": logins[client]})
+
+
+def _give(environment: Mapping[str, str]) -> None:
+    """Sets variables for the steps that follow."""
     with Path(os.environ["GITHUB_ENV"]).open("a") as file:
-        file.write(f"VIRTCI_CLOUDS={logins[client]}\n")
+        file.writelines(f"{name}={value}\n" for name, value in environment.items())
 
 
 def create_github_app_token(inputs: Inputs, _: Mapping[str, Any]) -> dict[str, str]:

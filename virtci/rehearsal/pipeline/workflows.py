@@ -18,11 +18,13 @@ from virtci.core.problems import Problem, ProblemsError
 Result = Literal["success", "failure", "cancelled", "skipped"]
 HOSTED = "ubuntu-24.04"
 ENVIRONMENTS = "REHEARSAL_ENVIRONMENTS"
-"""The variable that carries the variables of all GitHub Environments as JSON."""
+ENVIRONMENT_SECRETS = "REHEARSAL_ENVIRONMENT_SECRETS"
+"""The variables that carry variables and secrets of all GitHub Environments as JSON. A called workflow gets the secrets of
+the environment that its job names, without its caller passing them on; `act` knows only those that are passed on."""
 DEFAULT_PERMISSIONS = {"contents": "read", "packages": "read"}
 """What a job has that declares nothing, with GitHub's restricted default."""
 RANKS = {"none": 0, "read": 1, "write": 2}
-VARIABLE = re.compile(r"(?<![\w.])vars\.([A-Za-z_]\w*)")
+OF_ENVIRONMENT = re.compile(r"(?<![\w.])(vars|secrets)\.(?!GITHUB_TOKEN)([A-Za-z_]\w*)")
 EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}", re.DOTALL)
 OUTPUT = re.compile(r"\$\{\{\s*(steps|jobs)\.([\w-]+)\.outputs\.([\w-]+)\s*\}\}")
 CALL = re.compile(r"(?:(?P<repository>[\w.-]+/[\w.-]+)|\.)/\.github/workflows/(?P<file>[\w.-]+)(?:@(?P<commit>\S+))?")
@@ -138,8 +140,11 @@ class Workflow:
         declared = job.body.get("permissions", self.body.get("permissions"))
         return dict(caller) if declared is None else dict(declared)
 
-    def for_act(self, commit: str, stubs: Mapping[str, Stub], without: frozenset[str]) -> str:
-        """The text with its environments' variables, its own commit, jobs that ran before, and without others."""
+    def for_act(self, commit: str, entry: str, stubs: Mapping[str, Stub], without: frozenset[str]) -> str:
+        """The text with its environments' variables, its own commit, jobs that ran before, and without others.
+
+        `entry`: the name of the workflow that calls it in the end, which GitHub gives to all of them.
+        """
         pieces, position = [], 0
         for job in self.jobs.values():
             pieces.append(self.text[position : job.start])
@@ -150,9 +155,10 @@ class Workflow:
                 text = _with_variables(self.text[job.start : job.end], job.environment)
                 pieces.append(_with_cancelled(text, [name for name in job.needs if _is_cancelled(stubs.get(name))]))
         text = "".join([*pieces, self.text[position:]])
-        return text.replace("job.workflow_repository", f"'{self.repository}'").replace(
-            "job.workflow_sha", f"'{commit}'"
-        )
+        contexts = {"job.workflow_repository": self.repository, "job.workflow_sha": commit, "github.workflow": entry}
+        for context, value in contexts.items():
+            text = re.sub(rf"\b{re.escape(context)}\b", f"'{value}'", text)
+        return text
 
 
 def read(file: str, text: str, repository: str) -> Workflow:
@@ -256,10 +262,15 @@ class Tree:
 
 
 def _with_variables(text: str, environment: str) -> str:
-    """Variables of the job's environment before those of the repository, as GitHub resolves them."""
+    """Variables and secrets of the job's environment before those of the repository, as GitHub resolves them."""
     if not environment:
         return text
-    return VARIABLE.sub(rf"(fromJSON(vars.{ENVIRONMENTS})[{environment}].\1 || vars.\1)", text)
+
+    def resolved(found: re.Match[str]) -> str:
+        carrier = ENVIRONMENTS if found[1] == "vars" else ENVIRONMENT_SECRETS
+        return f"(fromJSON(vars.{carrier})[{environment}].{found[2]} || {found[0]})"
+
+    return OF_ENVIRONMENT.sub(resolved, text)
 
 
 def _is_cancelled(stub: Stub | None) -> bool:

@@ -1,4 +1,4 @@
-"""What the rehearsal shows of runners and environments: how machines booted, what nodes and GitHub said; and of pipelines."""
+"""What the rehearsal shows of runners and environments: how machines booted, and what nodes and GitHub said."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -9,10 +9,7 @@ from virtci.core.readiness import Readiness
 from virtci.rehearsal.boot.machines import MachineBoot
 from virtci.rehearsal.conductor import StackResult
 from virtci.rehearsal.environments import Before
-from virtci.rehearsal.pipeline.rehearse import PipelineRun
 from virtci.rehearsal.runner import Enrolment
-
-SHOWN_LINES = 20
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -40,19 +37,6 @@ class RunnerLine:
     remark: str
     good: bool | None
     """Nothing for one that stands back."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class JobLine:
-    """One job of a pipeline."""
-
-    number: str
-    name: str
-    result: str
-    seconds: float
-    remark: str
-    said: str = ""
-    """How the log of the step that failed ends."""
 
 
 def runner_lines(results: Sequence[StackResult]) -> Iterator[RunnerLine]:
@@ -116,29 +100,3 @@ def _gate(contents: dict[str, Any]) -> str:
     if not contents:
         return "-"
     return f"off, declared {contents['gateDeclared']}" if contents.get("fallback") else str(contents["gate"])
-
-
-def job_lines(run: PipelineRun) -> Iterator[JobLine]:
-    """The jobs in the order of their starts; what did not start comes last."""
-    for job in run.jobs:
-        failed = next((step for step in job.steps.values() if step.result == "failure"), None)
-        yield JobLine(
-            number=str(job.started or "-"),
-            name=job.name.removeprefix("pipeline / "),
-            result=str(job.result),
-            seconds=job.seconds,
-            remark=f"step: {failed.name}" if failed else _remark(run, job.names),
-            said="\n".join(failed.log.splitlines()[-SHOWN_LINES:]) if failed else "",
-        )
-
-
-def _remark(run: PipelineRun, names: Sequence[str]) -> str:
-    """How the tests of an environment ended, at the job that they belong to."""
-    if names[-1] != "test":
-        return ""
-    found = next((item for environment, item in run.results.items() if environment.value == names[-2]), None)
-    if found is None:
-        return ""
-    if found.reason:
-        return found.reason
-    return f"{found.passed} passed, {found.failed} failed, {found.skipped} skipped"

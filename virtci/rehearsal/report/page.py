@@ -12,11 +12,10 @@ from virtci.core.lifetimes import SCHEDULES, Lifetime
 from virtci.core.prices import Cost
 from virtci.core.quota import QuotaLine
 from virtci.rehearsal.conductor import StackResult
-from virtci.rehearsal.delivery import Delivered
 from virtci.rehearsal.endings import Ending
 from virtci.rehearsal.report.architecture import Architecture, architecture
 from virtci.rehearsal.report.drawing import drawing
-from virtci.rehearsal.report.environments import environment_lines, job_lines, runner_lines
+from virtci.rehearsal.report.environments import environment_lines, runner_lines
 from virtci.rehearsal.report.facts import cloud_name, label_of
 from virtci.rehearsal.report.figures import (
     Finding,
@@ -31,6 +30,7 @@ from virtci.rehearsal.report.figures import (
     vcpus,
 )
 from virtci.rehearsal.report.masking import masked, scrubber
+from virtci.rehearsal.report.pipelines import PipelineLines
 from virtci.rehearsal.report.rules import Rule, all_rules, levels, pack_rules
 from virtci.rehearsal.report.template import environment
 
@@ -51,18 +51,18 @@ def write_report(
     results: Sequence[StackResult],
     path: Path,
     rules: Sequence[Rule] | None = None,
-    delivered: Delivered | None = None,
+    pipelines: Sequence[PipelineLines] = (),
     skipped: Mapping[str, str] | None = None,
 ) -> None:
     """Writes the page. `rules` are those of the policy pack; left out, the pack is asked."""
     known = pack_rules() if rules is None else rules
-    path.write_text(render(results, known, delivered, skipped), encoding="utf-8")
+    path.write_text(render(results, known, pipelines, skipped), encoding="utf-8")
 
 
 def render(
     results: Sequence[StackResult],
     rules: Iterable[Rule],
-    delivered: Delivered | None = None,
+    pipelines: Sequence[PipelineLines] = (),
     skipped: Mapping[str, str] | None = None,
 ) -> str:
     """The page as text. Whatever the template prints is searched for secrets and escaped."""
@@ -80,8 +80,7 @@ def render(
             runners=list(runner_lines(results)),
             environments=list(environment_lines(results)),
             skipped=skipped or {},
-            pipeline=list(job_lines(delivered.run)) if delivered and delivered.run else [],
-            no_pipeline=delivered.skipped if delivered else "",
+            pipelines=pipelines,
             drawing=drawing(found),
             dependencies=list(_dependencies(found)),
             tones={result.name: number % 4 for number, result in enumerate(results)},
