@@ -9,11 +9,11 @@ import pulumi_tls as tls
 from pulumi_azure_native import compute, devtestlab, keyvault, network
 
 from components.base import Component
+from components.private_interface import private_address, private_interface
 from virtci.boot.render import LIMIT
 from virtci.core import boot_tags
 from virtci.core.lifetimes import SCHEDULES, Lifetime
 from virtci.core.names import named, shutdown_schedule, ssh_key_secret
-from virtci.core.sizes import size
 
 ADMINISTRATOR = "azureuser"
 
@@ -91,15 +91,13 @@ class Machine(Component):
     def __init__(self, name: str, args: MachineArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, args, opts)
         key, secret = self._ssh_key(args)
-        interface = self._interface(args)
+        interface = private_interface(self, args, args["resource_group_name"])
         machine = self._virtual_machine(args, key, interface)
         if SCHEDULES[args["lifetime"]].daily_shutdown:
             self._shutdown(args, machine)
         self.name = machine.name
         self.resource_id = machine.id
-        self.private_address = interface.ip_configurations.apply(
-            lambda found: (found[0].private_ip_address if found else None) or ""
-        )
+        self.private_address = private_address(interface)
         self.ssh_key_secret = secret.name
         self.ssh_key_secret_id = secret.id
         self.ssh_private_key = key.private_key_openssh
@@ -126,26 +124,6 @@ class Machine(Component):
             opts=self.options(),
         )
         return key, secret
-
-    def _interface(self, args: MachineArgs) -> network.NetworkInterface:
-        return network.NetworkInterface(
-            self.child_name("nic"),
-            network_interface_name=named("network_interface", f"{args['machine_name']}-nic"),
-            resource_group_name=args["resource_group_name"],
-            location=args["location"],
-            tags=args["tags"],
-            enable_accelerated_networking=size(args["size"]).accelerated_networking,
-            enable_ip_forwarding=False,
-            ip_configurations=[
-                {
-                    "name": "private",
-                    "primary": True,
-                    "private_ip_allocation_method": "Dynamic",
-                    "subnet": {"id": args["subnet_id"]},
-                }
-            ],
-            opts=self.options(),
-        )
 
     def _virtual_machine(
         self, args: MachineArgs, key: tls.PrivateKey, interface: network.NetworkInterface

@@ -5,6 +5,7 @@ from typing import Any, NotRequired, TypedDict
 
 import pulumi
 
+from components import cluster_server
 from components.base import Component
 from components.cluster_object import ClusterObject
 from virtci.core.cluster_choice import Choice
@@ -16,13 +17,12 @@ from virtci.monitoring.scrape import NAMESPACE as SCRAPED
 from virtci.monitoring.scrape import scrape_config
 
 NAME, PORT = PROMETHEUS, PROMETHEUS_PORT
-NOBODY = 65534
 CONFIGURATION = "/etc/prometheus"
 DATA = "/prometheus"
 RETENTION = "7d"
 LARGEST = "4GB"
 RBAC = "rbac.authorization.k8s.io"
-LABELS = {"app.kubernetes.io/name": NAME}
+LABELS = cluster_server.labels(NAME)
 
 
 class MonitoringArgs(TypedDict):
@@ -108,78 +108,33 @@ def account() -> list[dict[str, Any]]:
 
 
 def deployment(image: str) -> dict[str, Any]:
-    """Prometheus, as nobody, with a root file system that it cannot write."""
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": LABELS},
-        "spec": {
-            "replicas": 1,
-            "selector": {"matchLabels": LABELS},
-            "strategy": {"type": "Recreate"},
-            "template": {"metadata": {"labels": LABELS}, "spec": _pod(image)},
-        },
-    }
-
-
-def _pod(image: str) -> dict[str, Any]:
-    return {
-        "serviceAccountName": NAME,
-        "automountServiceAccountToken": True,
-        "nodeSelector": {"kubernetes.io/os": "linux"},
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": NOBODY,
-            "runAsGroup": NOBODY,
-            "fsGroup": NOBODY,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [
-            {
-                "name": NAME,
-                "image": image,
-                "imagePullPolicy": "IfNotPresent",
-                "args": [
-                    f"--config.file={CONFIGURATION}/{PROMETHEUS_FILE}",
-                    f"--storage.tsdb.path={DATA}",
-                    f"--storage.tsdb.retention.time={RETENTION}",
-                    f"--storage.tsdb.retention.size={LARGEST}",
-                    "--enable-feature=auto-reload-config",
-                ],
-                "ports": [{"name": "web", "containerPort": PORT, "protocol": "TCP"}],
-                "readinessProbe": {"httpGet": {"path": "/-/ready", "port": "web"}},
-                "livenessProbe": {"httpGet": {"path": "/-/healthy", "port": "web"}},
-                "resources": {
-                    "requests": {"cpu": "100m", "memory": "256Mi"},
-                    "limits": {"cpu": "1", "memory": "1Gi"},
-                },
-                "securityContext": {
-                    "allowPrivilegeEscalation": False,
-                    "readOnlyRootFilesystem": True,
-                    "capabilities": {"drop": ["ALL"]},
-                },
-                "volumeMounts": [
-                    {"name": "configuration", "mountPath": CONFIGURATION, "readOnly": True},
-                    {"name": "data", "mountPath": DATA},
-                ],
-            }
+    """Prometheus."""
+    server = cluster_server.container(
+        NAME,
+        image,
+        [
+            f"--config.file={CONFIGURATION}/{PROMETHEUS_FILE}",
+            f"--storage.tsdb.path={DATA}",
+            f"--storage.tsdb.retention.time={RETENTION}",
+            f"--storage.tsdb.retention.size={LARGEST}",
+            "--enable-feature=auto-reload-config",
         ],
-        "volumes": [
-            {"name": "configuration", "configMap": {"name": NAME}},
-            {"name": "data", "emptyDir": {"sizeLimit": "6Gi"}},
+        ports=[{"name": "web", "containerPort": PORT, "protocol": "TCP"}],
+        readinessProbe={"httpGet": {"path": "/-/ready", "port": "web"}},
+        livenessProbe={"httpGet": {"path": "/-/healthy", "port": "web"}},
+        resources={"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"cpu": "1", "memory": "1Gi"}},
+        volumeMounts=[
+            {"name": "configuration", "mountPath": CONFIGURATION, "readOnly": True},
+            {"name": "data", "mountPath": DATA},
         ],
-    }
+    )
+    volumes = [
+        {"name": "configuration", "configMap": {"name": NAME}},
+        {"name": "data", "emptyDir": {"sizeLimit": "6Gi"}},
+    ]
+    return cluster_server.deployment(NAME, cluster_server.pod(NAME, [server], volumes, token=True))
 
 
 def service() -> dict[str, Any]:
     """The address of Prometheus inside the cluster; from outside it is reached through the API server."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": LABELS},
-        "spec": {
-            "type": "ClusterIP",
-            "selector": LABELS,
-            "ports": [{"name": "web", "port": PORT, "targetPort": "web", "protocol": "TCP"}],
-        },
-    }
+    return cluster_server.service(NAME, "web", PORT)
