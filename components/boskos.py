@@ -6,8 +6,9 @@ from typing import Any, TypedDict
 
 import pulumi
 
+from components import cluster_server
 from components.base import Component
-from components.cluster_object import ClusterObject
+from components.cluster_object import OWN_NAMESPACE, ClusterObject, ClusterPatch
 from virtci.core.cluster_objects import NAMESPACE
 from virtci.core.runners.boskos import (
     CONFIG_FILE,
@@ -21,12 +22,11 @@ from virtci.core.runners.boskos import (
 from virtci.core.runners.boskos_records import State
 
 PORT, HEALTH_PORT, METRICS_PORT = 8080, 8081, 9090
-NOBODY = 65534
 FOLDER = "/etc/boskos"
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"
 TOKEN_SECONDS = 3607
 """What the kubelet asks for when it mounts a token by itself; it exchanges the token long before."""
-LABELS = {"app.kubernetes.io/name": NAME}
+RESOURCES = {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "256Mi"}}
 
 
 class BoskosArgs(TypedDict):
@@ -47,7 +47,8 @@ class Boskos(Component):
 
     Resources: the two `CustomResourceDefinition`s of its records; a `ConfigMap` with the pools; a `ServiceAccount`, a
     `Role` and a `RoleBinding` for the server, and the same for launchers, who read records and reach the service through
-    the API server; a `Deployment` of one pod with server and reaper, and its `Service` inside the cluster.
+    the API server; a `Deployment` of one pod with server and reaper, and its `Service` inside the cluster. Their namespace
+    is patched and stays.
 
     Refuses: a pool without slots and a slot in two pools; root, a writable root file system, capabilities, a port outside
     the cluster, a token for the reaper. One replica: each server has a queue of its own. Pools that change are taken up
@@ -59,92 +60,55 @@ class Boskos(Component):
 
     def __init__(self, name: str, args: BoskosArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, args, opts)
-        needed = [self._declare(item) for item in (*definitions(), *accounts(), config_map(args["pools"]))]
+        namespace = ClusterPatch(self.child_name("namespace"), OWN_NAMESPACE, self.options())
+        parts = (*definitions(), *accounts(), config_map(args["pools"]))
+        needed = [self._declare(item, [namespace]) for item in parts]
         server = self._declare(deployment(args["image"], args["reaper_image"], args["expiry"]), needed)
         self._declare(service(), [server])
         self.register_outputs({})
 
-    def _declare(self, manifest: dict[str, Any], after: list[ClusterObject] | None = None) -> ClusterObject:
+    def _declare(self, manifest: dict[str, Any], after: Sequence[pulumi.Resource]) -> ClusterObject:
         suffix = f"{manifest['kind'].lower()}-{manifest['metadata']['name']}"
-        return ClusterObject(self.child_name(suffix), manifest, self.options(depends_on=after))
+        return ClusterObject(self.child_name(suffix), manifest, self.options(depends_on=list(after)))
 
 
 def config_map(pools: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """The configuration, which the server and the reaper read again when it changes."""
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": LABELS},
-        "data": {CONFIG_FILE: configuration(pools)},
-    }
+    data = {CONFIG_FILE: configuration(pools)}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": cluster_server.metadata(NAME), "data": data}
 
 
 def deployment(image: str, reaper_image: str, expiry: timedelta) -> dict[str, Any]:
-    """One pod, as nobody, with root file systems that it cannot write."""
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": LABELS},
-        "spec": {
-            "replicas": 1,
-            "selector": {"matchLabels": LABELS},
-            "strategy": {"type": "Recreate"},
-            "template": {"metadata": {"labels": LABELS}, "spec": _pod(image, reaper_image, expiry)},
-        },
-    }
-
-
-def _pod(image: str, reaper_image: str, expiry: timedelta) -> dict[str, Any]:
+    """One pod with the server and the reaper."""
     configured = {"name": "configuration", "mountPath": FOLDER, "readOnly": True}
     account = {"name": "account", "mountPath": ACCOUNT, "readOnly": True}
     ports = (PORT_NAME, PORT), ("health", HEALTH_PORT), ("metrics", METRICS_PORT)
-    return {
-        "serviceAccountName": NAME,
-        # Mounted by hand, for the server alone.
-        "automountServiceAccountToken": False,
-        "nodeSelector": {"kubernetes.io/os": "linux"},
-        "securityContext": {
-            "runAsNonRoot": True,
-            "runAsUser": NOBODY,
-            "runAsGroup": NOBODY,
-            "fsGroup": NOBODY,
-            "seccompProfile": {"type": "RuntimeDefault"},
-        },
-        "containers": [
-            {
-                **_container(NAME, image, server_arguments(), [configured, account]),
-                "ports": [{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports],
-                "readinessProbe": {"httpGet": {"path": "/healthz/ready", "port": "health"}},
-                "livenessProbe": {"httpGet": {"path": "/healthz", "port": "health"}},
-            },
-            {
-                **_container("reaper", reaper_image, reaper_arguments(expiry), [configured]),
-                # It has no port: what can be asked is whether the server that it works with answers.
-                "readinessProbe": {"httpGet": {"path": "/", "port": PORT}},
-                "livenessProbe": {"httpGet": {"path": "/", "port": PORT}},
-            },
-        ],
-        "volumes": [
-            {"name": "configuration", "configMap": {"name": NAME}},
-            {"name": "account", "projected": {"sources": _account()}},
-        ],
-    }
-
-
-def _container(name: str, image: str, arguments: list[str], mounts: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "name": name,
-        "image": image,
-        "imagePullPolicy": "IfNotPresent",
-        "args": arguments,
-        "resources": {"requests": {"cpu": "20m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "256Mi"}},
-        "securityContext": {
-            "allowPrivilegeEscalation": False,
-            "readOnlyRootFilesystem": True,
-            "capabilities": {"drop": ["ALL"]},
-        },
-        "volumeMounts": mounts,
-    }
+    server = cluster_server.container(
+        NAME,
+        image,
+        server_arguments(),
+        ports=[{"name": name, "containerPort": port, "protocol": "TCP"} for name, port in ports],
+        readinessProbe={"httpGet": {"path": "/healthz/ready", "port": "health"}},
+        livenessProbe={"httpGet": {"path": "/healthz", "port": "health"}},
+        resources=RESOURCES,
+        volumeMounts=[configured, account],
+    )
+    reaper = cluster_server.container(
+        "reaper",
+        reaper_image,
+        reaper_arguments(expiry),
+        # It has no port: what can be asked is whether the server that it works with answers.
+        readinessProbe={"httpGet": {"path": "/", "port": PORT}},
+        livenessProbe={"httpGet": {"path": "/", "port": PORT}},
+        resources=RESOURCES,
+        volumeMounts=[configured],
+    )
+    volumes = [
+        {"name": "configuration", "configMap": {"name": NAME}},
+        {"name": "account", "projected": {"sources": _account()}},
+    ]
+    # The token is mounted by hand, for the server alone.
+    return cluster_server.deployment(NAME, cluster_server.pod(NAME, [server, reaper], volumes, token=False))
 
 
 def server_arguments() -> list[str]:
@@ -180,14 +144,5 @@ def _account() -> list[dict[str, Any]]:
 
 
 def service() -> dict[str, Any]:
-    """The address inside the cluster; launchers from outside reach it through the API server."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Service",
-        "metadata": {"name": NAME, "namespace": NAMESPACE, "labels": LABELS},
-        "spec": {
-            "type": "ClusterIP",
-            "selector": LABELS,
-            "ports": [{"name": PORT_NAME, "port": 80, "targetPort": PORT_NAME, "protocol": "TCP"}],
-        },
-    }
+    """The address inside the cluster, which launchers from outside reach through the API server."""
+    return cluster_server.service(NAME, PORT_NAME, 80)

@@ -10,7 +10,16 @@ from typing import Any
 
 import pulumi
 
+from virtci.core.cluster_objects import NAMESPACE
+from virtci.core.manifests import POD_SECURITY
+
 PACKAGE = "pulumi-kubernetes"
+OWN_NAMESPACE = {
+    "apiVersion": "v1",
+    "kind": "Namespace",
+    "metadata": {"name": NAMESPACE, "labels": {POD_SECURITY: "privileged"}},
+}
+"""To be declared as a patch: several stacks and `virtci readiness` say the same of it, and none takes it away."""
 
 
 class ClusterObject(pulumi.CustomResource):

@@ -3,8 +3,8 @@
 from typing import Any
 
 import pulumi
-import pulumi_kubernetes as kubernetes
 
+from components.cluster_provider import cluster_provider
 from components.kubevirt import KubeVirt
 from components.monitoring import Monitoring
 from components.suite_account import SuiteAccount
@@ -47,13 +47,3 @@ def require_version(declared: Declared, version: str) -> None:
             "deploy a newer release, or set the gate to off",
         )  # fmt: skip
         raise ProblemsError(f"release {version} for {declared.environment}", [problem])
-
-
-def cluster_provider(environment: str) -> kubernetes.Provider:
-    """The provider for the cluster of the kubeconfig that the environment variable names.
-
-    An empty `kubeconfig` keeps the SDK from writing that variable into inputs and state; the provider reads it itself.
-    With an identifier of the cluster, another kubeconfig for it changes nothing. ConfigMaps are changed in place:
-    Prometheus takes up other rules by itself, and a replacement would take them away for a moment.
-    """
-    return kubernetes.Provider("cluster", kubeconfig="", cluster_identifier=environment, enable_config_map_mutable=True)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from ipaddress import IPv4Network
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 import pulumi
 from pulumi_azure_native import network
@@ -25,6 +25,8 @@ class NetworkArgs(TypedDict):
     """Ranges by name. Must not be an Output."""
     runners: str
     """Name of the subnet whose machines may reach the environments. Must not be an Output."""
+    entry: NotRequired[IPv4Network | None]
+    """Range outside of the network from which people log in to runners by SSH; default: none. Must not be an Output."""
 
 
 class Network(Component):
@@ -118,7 +120,9 @@ class Network(Component):
             resource_group_name=args["resource_group_name"],
             location=args["location"],
             tags=args["tags"],
-            security_rules=[security_rule(rule) for rule in rules(subnet, args["subnets"], args["runners"])],
+            security_rules=[
+                security_rule(rule) for rule in rules(subnet, args["subnets"], args["runners"], args.get("entry"))
+            ],
             opts=self.options(),
         )
 

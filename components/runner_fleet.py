@@ -8,6 +8,7 @@ from components.directory import look_up
 from components.github_environment import GithubEnvironment
 from components.hub import fleet_budget
 from components.providers import explicit_providers
+from components.runner_leases import declare_leases
 from components.runner_substrate_azure import AzureSubstrate
 from virtci.core.oidc import Repository
 from virtci.core.runners.substrate import ENVIRONMENT
@@ -26,7 +27,7 @@ def declare_runners(settings: Settings, runners: RunnerFleet, stack: str) -> dic
     common_tags = TagSet(owner=settings.owner, system=settings.system, stack=stack)
     options = pulumi.ResourceOptions(providers=list(providers))
     fleet_budget(settings, stack, options)
-    outputs = policy_of(settings, runners)
+    outputs = {**policy_of(settings, runners), "leases": declare_leases(runners)}
     variables: dict[str, pulumi.Input[str]] = {}
     if runners.azure:
         azure = AzureSubstrate(

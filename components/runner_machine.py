@@ -19,7 +19,8 @@ def declare_machine(settings: Settings, runner: RunnerMachine, stack: str) -> di
 
     The SDK of the other cloud is not imported. Raises `Refusal` for a boot text that cannot work.
     """
-    boot_text = on_demand_boot_text(boot_context(settings, runner, stack))
+    # What comes back has been booted before: its disk has the text, and the keys with it.
+    boot_text = "" if runner.revive else on_demand_boot_text(boot_context(settings, runner, stack))
     declare = in_azure if runner.cloud is Cloud.AZURE else in_aws
     return {"runner": declare(settings, runner, stack, boot_text)}
 
@@ -39,6 +40,7 @@ def in_azure(settings: Settings, runner: RunnerMachine, stack: str, boot_text: s
             "zone": runner.zone,
             "size": runner.size,
             "image_id": runner.image,
+            "snapshot_id": runner.revive.snapshot if runner.revive else "",
             "subnet_id": runner.subnet,
             "spot": runner.spot,
             "boot_text": boot_text,
@@ -87,6 +89,7 @@ def machine_tags(settings: Settings, runner: RunnerMachine, stack: str) -> dict[
             run=runner.run,
             slot=runner.slot,
             deadline=runner.deadline,
+            keep_until=runner.revive.keep_until if runner.revive else None,
         ),
     )
 

@@ -132,6 +132,7 @@ class AzureSubstrate(Component):
                 "address_space": place.address_space,
                 "subnets": {MACHINES: place.subnet},
                 "runners": MACHINES,
+                "entry": place.entry,
             },
             self.options(),
         )
@@ -248,6 +249,7 @@ class AzureSubstrate(Component):
         return {
             "subnetId": network.subnet_resource_ids[MACHINES],
             "egressAddress": network.egress_address,
+            "entry": str(place.entry or ""),
             "cores": place.cores,
             "families": dict(place.families),
             "reserve": place.reserve,

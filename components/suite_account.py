@@ -6,9 +6,8 @@ from typing import Any, TypedDict
 import pulumi
 
 from components.base import Component
-from components.cluster_object import ClusterObject, ClusterPatch
+from components.cluster_object import OWN_NAMESPACE, ClusterObject, ClusterPatch
 from virtci.core.cluster_objects import NAMESPACE, TESTS_ACCOUNT
-from virtci.core.manifests import POD_SECURITY
 
 RULE_NAME = "virt-ci-tests"
 READ = ("get", "list", "watch")
@@ -120,15 +119,7 @@ class SuiteAccount(Component):
 
     def __init__(self, name: str, args: SuiteAccountArgs, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__(name, args, opts)
-        self.namespace = ClusterPatch(
-            self.child_name("namespace"),
-            {
-                "apiVersion": "v1",
-                "kind": "Namespace",
-                "metadata": {"name": NAMESPACE, "labels": {POD_SECURITY: "privileged"}},
-            },
-            self.options(),
-        )
+        self.namespace = ClusterPatch(self.child_name("namespace"), OWN_NAMESPACE, self.options())
         for manifest in (*account(NAMESPACE, TESTS_ACCOUNT, RULE_NAME, RULES), *confinement()):
             kind = manifest["kind"]
             ClusterObject(self.child_name(kind.lower()), manifest, self.options(depends_on=[self.namespace]))

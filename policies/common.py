@@ -181,6 +181,14 @@ def shown(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else f"`{value}`"
 
 
+def is_around_a_disk(properties: Any) -> bool:
+    """Whether a machine is made around a disk that exists: it has no `osProfile`, which the platform would refuse.
+
+    User, keys and host name are those that are on the disk (hashicorp/terraform-provider-azurerm#3247).
+    """
+    return bool(at(properties, "storageProfile.osDisk.createOption") == "Attach")
+
+
 def is_filled(value: object) -> bool:
     """Whether there is a value, known or not."""
     return value is UNKNOWN or bool(value)

@@ -5,6 +5,7 @@ from virtci.core.inventory import (
     AWS_ENDPOINT,
     AWS_NAT_GATEWAY,
     CLUSTER,
+    DISK,
     INSTANCE,
     MACHINE,
     NAT_GATEWAY,
@@ -18,6 +19,7 @@ __all__ = [
     "AWS_ENDPOINT",
     "AWS_NAT_GATEWAY",
     "CLUSTER",
+    "DISK",
     "INSTANCE",
     "MACHINE",
     "NAT_GATEWAY",
@@ -31,7 +33,6 @@ WORKSPACE = "azure-native:operationalinsights:Workspace"
 NETWORK = "azure-native:network:VirtualNetwork"
 SECURITY_GROUP = "azure-native:network:NetworkSecurityGroup"
 INTERFACE = "azure-native:network:NetworkInterface"
-DISK = "azure-native:compute:Disk"
 VAULT = "azure-native:keyvault:Vault"
 SECRET = "azure-native:keyvault:Secret"  # noqa: S105  a type, not a secret
 DIAGNOSTICS = "azure-native:monitor:DiagnosticSetting"
@@ -97,7 +98,7 @@ IN_CLUSTERS = (
 to be read by the rules on pods first."""
 
 TAGGABLE = (
-    GROUP, WORKSPACE, NETWORK, SECURITY_GROUP, INTERFACE, NAT_GATEWAY, PUBLIC_ADDRESS, VAULT, SECRET, MACHINE, SCHEDULE,
+    GROUP, WORKSPACE, NETWORK, SECURITY_GROUP, INTERFACE, NAT_GATEWAY, PUBLIC_ADDRESS, VAULT, SECRET, MACHINE, DISK, SCHEDULE,
     IDENTITY, CLUSTER, POOL, STORAGE_ACCOUNT, GALLERY, GALLERY_IMAGE, *AWS_REGIONAL, AWS_ROLE, PROFILE, AWS_ISSUER,
 )  # fmt: skip
 KNOWN = (
@@ -105,6 +106,6 @@ KNOWN = (
     GITHUB_SECRET, KEY_PAIR, BLOB_SERVICE, BLOB_CONTAINER, STORAGE_LIFECYCLE, AWS_ROUTES_OF_SUBNET, AWS_RIGHTS, BACKSTOP,
     *IN_CLUSTERS,
 )  # fmt: skip
-"""Every type that a fleet declares; disks are part of their machines."""
+"""Every type that a fleet declares; disks of new machines are part of them."""
 ENGINE_PREFIXES = ("pulumi:", "virt-ci:")
 """The engine's own resources and our components: they hold no properties of a cloud."""

@@ -7,7 +7,7 @@ from typing import Any
 from pulumi_policy import Severity
 
 from policies import kinds
-from policies.common import Fault, Settings, at, each, resource_policy, shown
+from policies.common import Fault, Settings, at, each, is_around_a_disk, resource_policy, shown
 from virtci.core.inventory import UNKNOWN, Resource
 from virtci.core.names import Kind, named
 from virtci.core.problems import Refusal
@@ -25,6 +25,7 @@ NAMES: dict[str, tuple[tuple[str, Kind], ...]] = {
     kinds.MACHINE: (
         ("vmName", "virtual_machine"), ("osProfile.computerName", "virtual_machine"), ("storageProfile.osDisk.name", "disk"),
     ),
+    kinds.DISK: (("diskName", "disk"),),
     kinds.IDENTITY: (("resourceName", "identity"),),
     kinds.CREDENTIAL: (("federatedIdentityCredentialResourceName", "federated_credential"),),
     kinds.CLUSTER: (("resourceName", "managed_cluster"),),
@@ -39,6 +40,7 @@ NAMES: dict[str, tuple[tuple[str, Kind], ...]] = {
     kinds.GITHUB_VARIABLE: (("variableName", "github_variable"),),
     kinds.GITHUB_SECRET: (("secretName", "github_variable"),),
 }  # fmt: skip
+ON_THE_DISK = ("osProfile.computerName", "storageProfile.osDisk.name")
 DNS_PREFIX = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,52}[A-Za-z0-9])?")
 INSIDE: dict[str, tuple[str, Kind]] = {
     kinds.NETWORK: ("subnets", "subnet"),
@@ -47,9 +49,14 @@ INSIDE: dict[str, tuple[str, Kind]] = {
 
 
 def faults(resource: Resource, _: Settings) -> Iterator[Fault]:
-    """Protects from a deployment that the platform refuses half-way, and from names that the provider makes up."""
+    """Protects from a deployment that the platform refuses half-way, and from names that the provider makes up.
+
+    A machine around a disk that exists names neither the disk nor, in a profile that it must not have, itself.
+    """
+    brought = is_around_a_disk(resource.properties)
     for path, kind in NAMES[resource.kind]:
-        yield from _judge(path, kind, at(resource.properties, path))
+        if not (brought and path in ON_THE_DISK):
+            yield from _judge(path, kind, at(resource.properties, path))
     path, kind = INSIDE.get(resource.kind, ("", "subnet"))
     for index, item in enumerate(each(resource.properties, path) if path else []):
         yield from _judge(f"{path}[{index}].name", kind, at(item, "name"))

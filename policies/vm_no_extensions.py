@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pulumi_policy import Severity
 
-from policies.common import Fault, Settings, must_be, resource_policy
+from policies.common import Fault, Settings, is_around_a_disk, must_be, resource_policy
 from virtci.core.inventory import MACHINE, Resource
 
 KINDS = (
@@ -14,11 +14,14 @@ KINDS = (
 
 
 def faults(resource: Resource, _: Settings) -> Iterator[Fault]:
-    """Protects from a second way to run code as root, outside review and outside the boot text."""
+    """Protects from a second way to run code as root, outside review and outside the boot text.
+
+    A machine around a disk that exists has no profile to say so in; extensions and run-commands are refused all the same.
+    """
     fix = "say it in the boot text or in the image"
     if resource.kind in KINDS:
         yield Fault("it runs code on a machine from outside", "machines take no extensions", fix)
-    else:
+    elif not is_around_a_disk(resource.properties):
         yield from must_be(resource.properties, "osProfile.allowExtensionOperations", [False], fix)
 
 

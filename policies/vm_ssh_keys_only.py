@@ -4,13 +4,22 @@ from collections.abc import Iterator
 
 from pulumi_policy import Severity
 
-from policies.common import Fault, Settings, at, is_filled, must_be, resource_policy
+from policies.common import Fault, Settings, at, is_around_a_disk, is_filled, must_be, resource_policy
 from virtci.core.inventory import MACHINE, Resource
 
 
 def faults(resource: Resource, _: Settings) -> Iterator[Fault]:
-    """Protects from guessed and shared passwords. The key itself is made in the deployment and may be unknown."""
+    """Protects from guessed and shared passwords. The key itself is made in the deployment and may be unknown.
+
+    A machine around a disk that exists brings neither: who logs in to it, and how, is on the disk, which is a copy of that
+    of a machine that had to keep this rule.
+    """
     found = resource.properties
+    if is_around_a_disk(found):
+        yield from must_be(
+            found, "osProfile", [None], "leave it out; the platform refuses it around a disk that exists"
+        )
+        return
     fix = "declare osProfile.linuxConfiguration with a key of the machine's own"
     yield from must_be(found, "osProfile.linuxConfiguration.disablePasswordAuthentication", [True], fix)
     yield from must_be(found, "osProfile.windowsConfiguration", [None], "machines of this fleet run Linux")

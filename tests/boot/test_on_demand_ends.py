@@ -16,9 +16,6 @@ ALWAYS = 10**9
 Clouds = type[AzurePlace] | type[Ec2Place]
 
 
-# --- the platform takes it back ---
-
-
 @BOTH
 def test_nothing_happens_while_the_platform_leaves_it_alone(cloud: Clouds) -> None:
     place = cloud(Serves.RUN)
@@ -48,9 +45,6 @@ def test_eviction_is_told_and_github_notices_at_once(cloud: Clouds, serves: Serv
         assert (booted.told.stage, booted.told.code) == (Stage.FAILED, Reason.SPOT_EVICTED)
         assert "19" in booted.told.reason
         assert failure_of(booted.told) is Code.SPOT_EVICTED
-
-
-# --- its time is over ---
 
 
 @BOTH
@@ -96,13 +90,35 @@ def test_machine_that_was_kept_comes_back_for_people_until_its_new_deadline(clou
         assert booted.box.run("systemctl", "is-active", "virt-ci-agent.service").returncode != 0
         booted.box.start("virt-ci-deadline.service")
         assert not booted.box.is_off
+        place.tag(deadline=(end + timedelta(hours=2)).strftime("%Y-%m-%dT%H:%M:%SZ"))
         booted.box.advance(3 * 3_600)
+        booted.box.start("virt-ci-deadline.service")
+        assert not booted.box.is_off, "it was given more time"
+        booted.box.advance(2 * 3_600)
         booted.box.start("virt-ci-deadline.service")
         assert booted.soon(lambda: booted.box.is_off)
         assert not place.runner.online
 
 
-# --- it is started again ---
+def test_machine_that_came_back_as_nobody_lets_people_in_all_the_same() -> None:
+    """In Azure it is another machine around a copy of the disk, without an identity: it can tell nobody how far it is."""
+    place = AzurePlace(Serves.RUN)
+    place.deliver()
+    with machine(place) as booted:
+        assert booted.online()
+        told = booted.told
+        end = datetime.now(UTC) + timedelta(hours=4)
+        place.tag(deadline=end.strftime("%Y-%m-%dT%H:%M:%SZ"), keep_until="2026-01-12T08:00:00Z")
+        place.take_identity()
+        booted.box.path("/home/kontain/.ssh/authorized_keys").unlink()
+
+        again = booted.box.reboot()
+
+        assert again.exit_code == 0, again.log
+        assert booted.ready()
+        assert booted.told == told
+        assert booted.box.read("/home/kontain/.ssh/authorized_keys") == booted.box.read("/etc/virt-ci/people.keys")
+
 
 CUTS = {
     "before the probe": "probe.json",

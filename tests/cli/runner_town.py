@@ -10,14 +10,11 @@ import pytest
 
 from tests.rehearsal.runners.lives import NAME, calm
 from virtci.cli.main import main
-from virtci.core.runners.clouds import Cloud
-from virtci.core.runners.tags import RunTags
 from virtci.fleet.runners.build import Desk
 from virtci.fleet.runners.launcher import Observe
 from virtci.fleet.runners.ports import Limits
 from virtci.outputs.contract import Outputs
 from virtci.rehearsal.runners.hosting import Job
-from virtci.rehearsal.runners.platform import Platform, State
 from virtci.rehearsal.runners.town import Town
 from virtci.settings.models import Settings
 
@@ -86,20 +83,9 @@ class Caller:
         self.world.github.runs[NAME] = self.world.stage.now
 
 
-def _returning(platform: Platform) -> None:
-    """EC2 of a town turns kept machines on again."""
-
-    def revive(stack: str, _: str, tags: RunTags) -> None:
-        machine = platform.alive[stack]
-        machine.tags, machine.slot, machine.state = tags, tags.slot, State.RUNNING
-
-    platform.revive = revive  # type: ignore[attr-defined]  # towns have no people
-
-
 def caller(folder: Path, monkeypatch: pytest.MonkeyPatch, **weather: Any) -> Caller:
     """Somebody in a town in which only that goes wrong which a test names."""
     found = Caller(calm(**weather), folder)
-    _returning(found.world.platforms[Cloud.EC2])
     found.keys.mkdir()
     (found.keys / "ada.pub").write_text(f"{KEY} ada@example\n")
     (folder / "kontain.json").write_text(json.dumps(OUTPUTS))

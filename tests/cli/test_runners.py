@@ -23,9 +23,6 @@ def somebody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Caller:
     return caller(tmp_path, monkeypatch)
 
 
-# --- start ---
-
-
 def test_a_start_gives_a_label_for_each_cloud_and_says_where_the_machines_are(
     somebody: Caller, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -192,9 +189,6 @@ def test_outputs_may_stand_in_the_list_that_the_variable_holds(somebody: Caller)
     assert somebody.run("start", "--clouds", "azure") == 0
 
 
-# --- stop ---
-
-
 def test_after_a_success_nothing_is_left(somebody: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     somebody.run("start")
     needs(monkeypatch, start_runners="success", km_test="success")
@@ -247,9 +241,6 @@ def test_a_stop_without_results_decides_nothing(
     assert somebody.run("stop") == 3
     assert "NEEDS: ${{ toJSON(needs) }}" in capsys.readouterr().err
     assert somebody.world.platforms[Cloud.AZURE].alive
-
-
-# --- sweep ---
 
 
 def test_a_dry_sweep_names_the_leak_and_touches_nothing(somebody: Caller, capsys: pytest.CaptureFixture[str]) -> None:

@@ -112,13 +112,20 @@ def test_a_machine_in_ec2_is_reached_through_session_manager(
     assert "kontain@" in shown
 
 
-def test_a_machine_in_azure_has_no_way_in_and_that_is_said(
+def test_a_machine_in_azure_is_reached_from_the_range_that_the_stack_lets_in(
     somebody: Caller, capsys: pytest.CaptureFixture[str]
 ) -> None:
     somebody.run("start", "--clouds", "azure")
+    capsys.readouterr()
 
     assert somebody.run("ssh", "991") == 3
-    assert "no public address" in capsys.readouterr().err
+    said = " ".join(capsys.readouterr().err.split())
+    assert "the rules of their network let nobody in" in said
+    assert "set runners.azure.regions.westus.entry to the range of a VPN" in said
+
+    somebody.world.platforms[Cloud.AZURE].entry = "10.90.0.0/16"
+    assert somebody.run("ssh", "991") == 0
+    assert capsys.readouterr().out == "ssh kontain@10.70.0.4\n"
 
 
 def test_logs_are_those_that_were_kept(
@@ -135,13 +142,11 @@ def test_logs_are_those_that_were_kept(
     assert "kernel panic" in capsys.readouterr().out
 
 
-# --- coming back ---
-
-
+@pytest.mark.parametrize("cloud", list(Cloud))
 def test_a_kept_machine_comes_back_for_hours_with_units_and_is_kept_again(
-    somebody: Caller, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    somebody: Caller, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], cloud: Cloud
 ) -> None:
-    somebody.run("start", "--clouds", "ec2")
+    somebody.run("start", "--clouds", cloud)
     needs(monkeypatch, kkm_test_vms="failure")
     somebody.run("stop")
     somebody.ends()
@@ -149,18 +154,18 @@ def test_a_kept_machine_comes_back_for_hours_with_units_and_is_kept_again(
     (before,) = launcher.records()
 
     assert somebody.run("revive", "991", "--hours", "4") == 0
-    assert "to log in: virtci runners ssh run-ec2-991-1-1" in capsys.readouterr().out
+    assert f"to log in: virtci runners ssh run-{cloud}-991-1-1" in capsys.readouterr().out
     (back,) = launcher.records()
-    (machine,) = somebody.world.platforms[Cloud.EC2].paid()
+    (machine,) = somebody.world.platforms[cloud].paid()
     assert back.phase is Phase.REVIVED
     assert [lease.slots[0] for lease in launcher.leases.leases()] == [back.slot] == [machine.slot]
 
     somebody.run("sweep")
-    assert somebody.world.platforms[Cloud.EC2].paid(), "its time is not over"
+    assert somebody.world.platforms[cloud].paid(), "its time is not over"
     somebody.world.stage.run(somebody.world.stage.now + timedelta(hours=4))
     somebody.run("sweep")
     (after,) = launcher.records()
-    assert somebody.world.platforms[Cloud.EC2].paid() == []
+    assert somebody.world.platforms[cloud].paid() == []
     assert launcher.leases.leases() == []
     assert (after.phase, after.keep_until) == (Phase.KEPT, before.keep_until)
 
@@ -171,7 +176,7 @@ def test_a_kept_machine_comes_back_for_hours_with_units_and_is_kept_again(
         ("ec2", "success", "4", "all of it is gone"),
         ("ec2", "failure", "0", "at most 24 hours, not for 0"),
         ("ec2", "failure", "25", "at most 24 hours, not for 25"),
-        ("azure", "failure", "4", "is a snapshot of a disk"),
+        ("azure", "success", "4", "all of it is gone"),
     ],
 )
 def test_what_cannot_come_back_is_said_and_holds_nothing(

@@ -10,6 +10,7 @@ from tests.committed import outputs
 from tests.recorder import Recorder, record
 
 VM = "azure-native:compute:VirtualMachine"
+DISK = "azure-native:compute:Disk"
 NIC = "azure-native:network:NetworkInterface"
 SUBSCRIPTION = "00000000-0000-0000-0000-0000000000a1"
 SLOT = "auto-runner-westus-03"
@@ -121,6 +122,33 @@ def test_what_the_machine_says_of_its_boot_is_no_change() -> None:
 def test_a_machine_that_nobody_could_log_in_to_is_refused() -> None:
     with pytest.raises(ValueError, match="needs at least one SSH key"):
         recorded(ssh_keys=[])
+
+
+BACK: dict[str, object] = {"image_id": "", "snapshot_id": "/snapshots/1", "boot_text": "", "ssh_keys": []}
+
+
+def test_what_comes_back_is_a_machine_around_a_closed_copy_of_the_snapshot() -> None:
+    found = recorded(**BACK, zone="2")
+    vm, disk = found.one(VM).plain(), found.one(DISK).plain()
+
+    assert disk["creationData"] == {"createOption": "Copy", "sourceResourceId": "/snapshots/1"}
+    assert (disk["resourceGroupName"], disk["diskName"]) == (SLOT, "run-azure-4711-1-1-os")
+    assert (disk["networkAccessPolicy"], disk["publicNetworkAccess"]) == ("DenyAll", "Disabled")
+    assert (disk["zones"], disk["tags"]) == (vm["zones"], vm["tags"])
+    system = vm["storageProfile"]["osDisk"]
+    assert (system["createOption"], system["managedDisk"]) == ("Attach", {"id": "/ids/runner-disk"})
+    assert system["deleteOption"] == "Delete"
+
+
+def test_what_comes_back_brings_nothing_that_is_on_the_disk_and_acts_as_nobody() -> None:
+    assert not {"osProfile", "identity"} & machine(**BACK).keys()
+    assert "imageReference" not in machine(**BACK)["storageProfile"]
+
+
+@pytest.mark.parametrize("sources", [{"image_id": ""}, {"snapshot_id": "/snapshots/1"}])
+def test_a_machine_has_one_source(sources: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="an image or a snapshot, and not both"):
+        recorded(**sources)
 
 
 def test_a_name_that_the_platform_refuses_is_refused_first() -> None:

@@ -12,6 +12,7 @@ from components.boskos import Boskos, config_map, deployment, reaper_arguments, 
 from tests.policies.harness import Seed, configuration, judge
 from tests.real_programs import run
 from tests.recorder import Recorder, record
+from virtci.cli.kubeconfig import ACCOUNTS
 from virtci.core.problems import ProblemsError
 
 IMAGE = "registry.example/rehearsal/boskos@sha256:" + "a" * 64
@@ -54,8 +55,8 @@ def test_the_policies_have_nothing_against_it() -> None:
         if item.kind.startswith("kubernetes:")
     ]
 
-    assert len(seeds) == 11
-    assert judge(seeds, configuration("dev-kubevirt")) == []
+    assert len(seeds) == 12
+    assert judge(seeds, configuration("kontain")) == []
 
 
 def test_images_are_those_of_the_arguments() -> None:
@@ -72,6 +73,12 @@ def test_definitions_rights_and_pools_come_before_the_server() -> None:
         "boskos-rolebinding-boskos",
         "boskos-configmap-boskos",
     } <= names
+
+
+def test_launchers_get_kubeconfigs_of_an_account_that_is_declared() -> None:
+    accounts = [item.inputs["metadata"]["name"] for item in declared().all("kubernetes:core/v1:ServiceAccount")]
+
+    assert ACCOUNTS["launcher"] in accounts
 
 
 def test_one_server_has_one_queue() -> None:

@@ -69,6 +69,19 @@ def test_its_tags_say_whose_it_is() -> None:
     assert (tags.stack, tags.run, tags.label, tags.slot) == (STACK, MACHINE["run"], MACHINE["label"], MACHINE["slot"])
 
 
+def test_a_machine_that_comes_back_is_declared_with_its_last_day_and_without_a_boot_text() -> None:
+    revive = {"snapshot": "/snapshots/1", "keepUntil": "2026-01-08T06:00:00Z"}
+    found = recorded(image="", keys=[], revive=revive)
+    machine = found.one("azure-native:compute:VirtualMachine").plain()
+
+    assert {item.kind for item in found.registrations if item.custom} == {
+        "azure-native:compute:Disk", "azure-native:compute:VirtualMachine", "azure-native:network:NetworkInterface",
+        "pulumi:providers:azure-native",
+    }  # fmt: skip
+    assert machine["tags"]["keep-until"] == "2026-01-08T06:00:00Z"
+    assert "osProfile" not in machine
+
+
 @pytest.mark.parametrize(("size", "nested"), [("m5.xlarge", False), ("m8i.xlarge", True)])
 def test_a_machine_in_aws_gets_a_hypervisor_inside_where_its_type_has_one(size: str, nested: bool) -> None:
     found = recorded(

@@ -40,9 +40,11 @@ class Packet:
 class Plan:
     """An address plan with the security group of each subnet."""
 
-    def __init__(self, subnets: Mapping[str, IPv4Network], runners: str = "runners") -> None:
+    def __init__(
+        self, subnets: Mapping[str, IPv4Network], runners: str = "runners", entry: IPv4Network | None = None
+    ) -> None:
         self.subnets = subnets
-        self.groups = {name: rules(name, subnets, runners) for name in subnets}
+        self.groups = {name: rules(name, subnets, runners, entry) for name in subnets}
 
     def passes(self, packet: Packet) -> bool:
         """Whether the connection is made."""

@@ -21,6 +21,7 @@ SUBNETS = {
     Environment.TEST_EMULATION.value: IPv4Network("10.60.3.0/24"),
     Environment.TEST_KVM.value: IPv4Network("10.60.16.0/22"),
 }
+ENTRY = IPv4Network("10.90.0.0/24")
 MACHINES = [name for name in Environment if ROWS[name].compute == "machine"]
 CLUSTERS = [name for name in Environment if ROWS[name].compute == "cluster"]
 EXPECTED = {name: {22, 6443} if ROWS[name].compute == "machine" else {443} for name in Environment}
@@ -78,6 +79,16 @@ def test_runners_reach_environments_by_tcp_only(plan: Plan, environment: str, pr
 def test_nobody_reaches_a_runner(plan: Plan, source: str) -> None:
     for protocol in PROTOCOLS:
         assert open_ports(plan, host(plan, source, 9), host(plan, RUNNERS), protocol) == set()
+
+
+def test_people_log_in_to_runners_from_the_range_that_is_let_in_and_from_nowhere_else() -> None:
+    plan, inside, outside = Plan(SUBNETS, entry=ENTRY), ENTRY[7], IPv4Address("10.90.1.7")
+
+    assert open_ports(plan, inside, host(plan, RUNNERS)) == {22}
+    assert open_ports(plan, inside, host(plan, RUNNERS), "Udp") == set()
+    assert open_ports(plan, inside, host(plan, Environment.DEV)) == set()
+    assert open_ports(plan, outside, host(plan, RUNNERS)) == set()
+    assert open_ports(plan, host(plan, RUNNERS), inside) == open_ports(Plan(SUBNETS), host(plan, RUNNERS), inside)
 
 
 @pytest.mark.parametrize("subnet", SUBNETS)

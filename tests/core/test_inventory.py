@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.core.fleets import DEV, HUB, TEST, cluster, machine, pool, profile
 from virtci.core.inventory import (
     CLUSTER,
+    DISK,
     FREE,
     MACHINE,
     POOL,
@@ -198,6 +199,17 @@ def test_ephemeral_disks_are_part_of_their_machine() -> None:
     managed = bill([cluster("aks", profile("a", "Standard_D4ds_v5", 2))]).costs
     ephemeral = bill([cluster("aks", profile("a", "Standard_D4ds_v5", 2, osDiskType="Ephemeral"))]).costs
     assert sum(cost.ceiling for cost in managed) - sum(cost.ceiling for cost in ephemeral) == pytest.approx(2 * 19.71)
+
+
+def test_a_disk_of_its_own_costs_what_it_would_as_part_of_its_machine() -> None:
+    together = machine("dev", "Standard_D4s_v5", "run-scoped")
+    around = changed(together, "storageProfile.osDisk", {"createOption": "Attach", "managedDisk": {"id": UNKNOWN}})
+    disk = Resource("disk", DISK, {"diskSizeGB": 128, "tags": {"lifetime": "run-scoped"}})
+
+    assert sum(cost.ceiling for cost in bill([around, disk]).costs) == pytest.approx(
+        sum(cost.ceiling for cost in bill([together]).costs)
+    )
+    assert bill([changed(disk, "diskSizeGB", UNKNOWN)]).unpriced == ("disk: diskSizeGB is not known",)
 
 
 @pytest.mark.parametrize(

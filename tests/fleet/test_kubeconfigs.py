@@ -137,7 +137,7 @@ def test_the_one_for_tests_has_the_rights_of_the_tests_account_and_an_end(awake:
     found = fetch(awake.clouds, awake.target("dev"), now())
     with kubernetes(found.text) as api:
         CoreV1Api(api).create_namespaced_service_account("virt-ci", {"metadata": {"name": "tests"}})
-        narrow = kubeconfigs.for_tests(api, found, awake.target("dev"), 2)
+        narrow = kubeconfigs.for_account(api, found, awake.target("dev"), "tests", 2)
         mine = CoreV1Api(api).list_namespaced_secret("virt-ci")
     with kubernetes(narrow.text) as api, pytest.raises(ApiException) as refused:
         CoreV1Api(api).list_namespaced_secret("virt-ci")
@@ -157,4 +157,4 @@ def test_a_cluster_without_the_tests_account_says_which_is_missing(awake: Simula
     with kubernetes(found.text) as api:
         CoreV1Api(api).delete_collection_namespaced_service_account("virt-ci", field_selector="metadata.name=tests")
         with pytest.raises(Refusal, match="ServiceAccount virt-ci/tests of `dev`"):
-            kubeconfigs.for_tests(api, found, awake.target("dev"), 1)
+            kubeconfigs.for_account(api, found, awake.target("dev"), "tests", 1)

@@ -164,6 +164,14 @@ GOOD: dict[str, dict[str, Any]] = {
         },
         diagnosticsProfile={"bootDiagnostics": {"enabled": True}},
     ),
+    kinds.DISK: located(
+        diskName="dev-vm-os",
+        sku={"name": "Premium_LRS"},
+        diskSizeGB=128,
+        creationData={"createOption": "Copy", "sourceResourceId": f"{SCOPE}/resourceGroups/kept/snapshots/dev-vm"},
+        networkAccessPolicy="DenyAll",
+        publicNetworkAccess="Disabled",
+    ),
     kinds.SCHEDULE: located(
         name="shutdown-computevm-dev-vm", status="Enabled", taskType="ComputeVmShutdownTask", targetResourceId=UNKNOWN
     ),
@@ -291,6 +299,16 @@ def good(kind: str, name: str = "it", changes: Mapping[str, Any] | None = None, 
     for path, value in (changes or {}).items():
         change(props, path, value)
     return Seed(name, kind, props, refers)
+
+
+AROUND_A_DISK: dict[str, Any] = {
+    "osProfile": ABSENT, "identity": ABSENT, "storageProfile.imageReference": ABSENT,
+    "storageProfile.osDisk": {
+        "createOption": "Attach", "osType": "Linux", "caching": "ReadWrite", "deleteOption": "Delete",
+        "managedDisk": {"id": UNKNOWN},
+    },
+}  # fmt: skip
+"""What makes a good machine one that came back from its disk."""
 
 
 def title(changes: Mapping[str, Any]) -> str:

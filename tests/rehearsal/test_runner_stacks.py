@@ -195,12 +195,53 @@ def test_a_machine_tags_itself_and_changes_nothing(substrate: Substrate, made: M
     assert substrate.refused("DELETE", made.id, None, principal) == "AuthorizationFailed"
 
 
-def test_the_launcher_keeps_the_disk_of_a_machine_and_brings_it_back(substrate: Substrate, made: Made) -> None:
-    """What it may do is enough for evidence and revival, in the slot of another machine."""
+def keep(substrate: Substrate, machine: str) -> str:
+    """The snapshot of a machine's disk, as the launcher makes it."""
     launcher, kept = substrate.launcher, substrate.compute("snapshots", RUN, f"{SHARED}-kept")
-    disk = substrate.ask("GET", made.id, None, launcher)["properties"]["storageProfile"]["osDisk"]["managedDisk"]["id"]
+    disk = substrate.ask("GET", machine, None, launcher)["properties"]["storageProfile"]["osDisk"]["managedDisk"]["id"]
     copy = {"creationData": {"createOption": "Copy", "sourceResourceId": disk}, "incremental": True}
     substrate.ask("PUT", kept, {"location": "westus", "properties": copy}, launcher)
+    return kept
+
+
+def test_a_kept_machine_comes_back_with_all_policies_and_nobodys_identity(substrate: Substrate, made: Made) -> None:
+    name, kept, workspace = "run-azure-4713-1-1", keep(substrate, made.id), substrate.on.workspace
+    revive = {"snapshot": kept, "keepUntil": "2026-01-12T08:00:00Z"}
+    comes_back = {"slot": OTHER, "image": "", "keys": [], "revive": revive}
+    substrate.declare(name, **comes_back)
+
+    preview, run = workspace.preview(name), substrate.on.up(name)
+
+    assert preview.verdicts == []
+    assert "azure-native:compute:Disk" in kinds(run, "create")
+    assert workspace.preview(name, policies=False).changes == {}
+    machine = substrate.ask("GET", substrate.compute("virtualMachines", name, OTHER))
+    tags = read_run_tags(machine["tags"], "kontain")
+    assert tags
+    assert (tags.slot, str(tags.keep_until)) == (OTHER, "2026-01-12 08:00:00+00:00")
+    assert not {"identity", "osProfile"} & {*machine, *machine["properties"]}
+
+    substrate.declare(name, deadline="2026-01-01T10:00:00Z", **comes_back)
+    longer = workspace.up(name)
+
+    assert longer.succeeded
+    assert set(longer.changes.values()) == {"update"}
+    assert substrate.ask("GET", machine["id"])["tags"]["deadline"] == "2026-01-01T10:00:00Z"
+    assert workspace.destroy(name).succeeded
+    assert not [
+        item
+        for item in substrate.on.world.azure.remaining()
+        if f"/{OTHER}/providers/" in item
+        and "/Microsoft.Authorization/" not in item
+        and "/Microsoft.Managed" not in item
+    ]
+    substrate.ask("GET", kept)
+    substrate.ask("DELETE", kept)
+
+
+def test_the_launcher_keeps_the_disk_of_a_machine_and_brings_it_back(substrate: Substrate, made: Made) -> None:
+    """What it may do is enough for evidence and revival, in the slot of another machine."""
+    launcher, kept = substrate.launcher, keep(substrate, made.id)
 
     back, (place, interface) = substrate.compute("disks", "revived-os", OTHER), substrate.interface(OTHER)
     restored = {"creationData": {"createOption": "Copy", "sourceResourceId": kept}}

@@ -23,10 +23,27 @@ MACHINE: dict[str, Any] = {
     "deadline": "2026-01-01T06:00:00Z", "agent": {"version": "2.336.0", "sha256": "0" * 64}, "keys": [KEY],
 }  # fmt: skip
 
+SERVER = {
+    "cluster": "test-kvm",
+    "image": "registry.example/rehearsal/boskos@sha256:" + "a" * 64,
+    "reaperImage": "registry.example/rehearsal/boskos-reaper@sha256:" + "b" * 64,
+}
+
 
 def fault(key: str, value: Any, *says: str, shown: Any = ABSENT, **also: Any) -> Fault:
     """One change at a key of the committed file, and what is said about it there."""
     return Fault("kontain", {key: value, **also}, key, says, shown)
+
+
+def leased(key: str, leases: dict[str, Any], shown: Any, *says: str) -> Fault:
+    """Another section `leases`, and what is said about a key of its server."""
+    return Fault("kontain", {"runners.leases": leases}, f"runners.leases.server{key}", says, shown)
+
+
+def with_server(**changes: Any) -> dict[str, Any]:
+    """A section `leases` with a server that is changed."""
+    server = {key: value for key, value in {**SERVER, **changes}.items() if value is not ABSENT}
+    return {"store": "boskos", "server": server}
 
 
 FAULTS = [
@@ -38,6 +55,13 @@ FAULTS = [
     fault("runners.serves", "jobs", "one of: run, job", "did you mean `job`?"),
     fault("runners.retentionDays", 0, "greater than or equal to 1"),
     fault("budget", ABSENT, "what a month may cost", "add the section `budget`"),
+    # leases
+    fault("runners.leases.store", "boskoz", "one of: embedded, boskos", "did you mean `boskos`?"),
+    leased("", {"store": "boskos"}, None, "in which cluster it is", "no launcher would get a lease"),
+    leased("", {"server": SERVER}, "(a section)", "this one is `embedded`", "nobody would ask it"),
+    leased(".cluster", with_server(cluster="test-kwm"), "test-kwm", "did you mean `test-kvm`?"),
+    leased(".image", with_server(image="example/boskos:1"), "example/boskos:1", "@sha256:"),
+    leased(".reaperImage", with_server(reaperImage=ABSENT), None, "the key is required"),
     # names
     fault(f"{AZURE}.stateAccount", "kontain-runners", "storage account names have 3 to 24", "lower case letters"),
     fault(f"{AZURE}.gallery", "auto-github-runner", "gallery names", "letters, digits, `_`, `.`"),
@@ -59,6 +83,8 @@ FAULTS = [
     fault(f"{OHIO}.zones.us-east-2b", "10.71.0.0/22", "overlaps zones.us-east-2a"),
     fault(f"{OHIO}.addressSpace", "10.70.0.0/15", "across regions and clouds", "overlaps runners.azure.regions.westus.addressSpace"),
     fault(f"{OHIO}.addressSpace", "10.71.0.0/19", "a range of /28 for its way out", "no machine reaches GitHub"),
+    fault(f"{WESTUS}.entry", "10.70.128.0/24", "outside of the machines' network", "machines would log in to each other"),
+    fault(f"{WESTUS}.entry", "8.8.8.0/24", "from a private range", "or the Internet to them"),
     # zones
     fault(f"{WESTUS}.zones", [1, 4], "zones are 1, 2 and 3", shown="1, 4"),
     fault(f"{WESTUS}.zones", [1, 1], "each once", shown="1, 1"),
@@ -90,7 +116,15 @@ def test_regions_are_apart_in_name_and_range() -> None:
 def test_a_second_region_is_good_when_it_has_what_the_first_one_has() -> None:
     runners = read(values("kontain", **{f"{AZURE}.regions.eastus": EASTUS})).runners
     assert runners
-    assert runners.pools == {"azure-westus": 11, "azure-eastus": 3, "ec2-us-east-2": 15}
+    units = {name: len(slots) for name, slots in runners.pools.items()}
+    assert units == {"azure-westus": 11, "azure-eastus": 3, "ec2-us-east-2": 15}
+
+
+def test_a_lease_server_and_its_images_are_good() -> None:
+    runners = read(values("kontain", **{"runners.leases": with_server()})).runners
+    assert runners
+    assert runners.leases.server
+    assert (runners.leases.store, runners.leases.server.cluster) == ("boskos", "test-kvm")
 
 
 def test_the_launchers_rights_fit_into_a_role() -> None:
@@ -144,6 +178,16 @@ def machine(**changes: Any) -> dict[str, Any]:
     return changed({**content, "runner": dict(MACHINE)}, {f"runner.{key}": value for key, value in changes.items()})
 
 
+REVIVE = {"snapshot": "/snapshots/1", "keepUntil": "2026-01-08T06:00:00Z"}
+
+
+def test_a_machine_that_comes_back_needs_neither_image_nor_keys() -> None:
+    runner = read(machine(image="", keys=[], revive=REVIVE)).runner
+    assert runner
+    assert runner.revive
+    assert runner.revive.keep_until.isoformat() == "2026-01-08T06:00:00+00:00"
+
+
 def test_a_machine_as_the_launcher_writes_it_is_good() -> None:
     runner = read(machine()).runner
     assert runner
@@ -160,6 +204,9 @@ def test_a_machine_as_the_launcher_writes_it_is_good() -> None:
         ({"vault": ""}, "would not reach it"),
         ({"vault": "http://kontain-runners.vault.azure.net/"}, "would not reach it"),
         ({"cloud": "aws"}, "one of: azure, ec2"),
+        ({"image": ""}, "an image, or a snapshot"),
+        ({"image": "/images/1", "revive": REVIVE}, "an image, or a snapshot"),
+        ({"revive": REVIVE, "image": "", "spot": True}, "in Azure, and on demand"),
     ],
     ids=str,
 )

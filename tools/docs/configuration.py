@@ -24,8 +24,14 @@ from virtci.settings.types import Form
 ROOT = Path(__file__).resolve().parents[2]
 FILE = ROOT / "docs" / "configuration.md"
 STACKS = ("hub", "dev", "test", "dev-kubevirt", "kontain")
-WRITTEN = {"runner": "`virtci runners start`"}
-"""Sections that no committed stack file has, and what writes them."""
+SHARED = "[on-demand runners](runners.md#many-launchers) have an example"
+ELSEWHERE = {
+    "runner": "`virtci runners start` writes it",
+    "runner.revive": "`virtci runners revive` writes it",
+    "runners.leases": SHARED,
+    "runners.leases.server": SHARED,
+}
+"""Sections that no committed stack file has, and where there is one."""
 ANY = "NAME"
 INTRODUCTION = """\
 # Configuration
@@ -120,8 +126,8 @@ def _example(model: type[Section], paths: Sequence[str]) -> str:
                 shown = {step: shown}
             text = yaml.dump(shown, Dumper=_ShortLists, sort_keys=False, width=1000)
             return f"From `{name}`:\n\n```yaml\n{text}```\n"
-    if writer := WRITTEN.get(paths[0]):
-        return f"No committed stack file has it; {writer} writes it.\n"
+    if place := ELSEWHERE.get(paths[0]):
+        return f"No committed stack file has it; {place}.\n"
     message = f"no committed stack file has an example of {' or '.join(paths)}"
     raise LookupError(message)
 

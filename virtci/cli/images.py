@@ -10,14 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from virtci.cli.refusals import said
 from virtci.cli.step import text_of
-from virtci.cli.targets import progress
-from virtci.core.problems import ProblemsError, Refusal
+from virtci.cli.targets import progress, stack_settings
+from virtci.core.problems import Refusal
 from virtci.core.runners.agent_versions import MARGIN, agent_fault
 from virtci.core.runners.clouds import Cloud
 from virtci.core.runners.images import KEPT, Seen, Version, latest, next_version
-from virtci.fleet.clouds import VARIABLE
-from virtci.places import stack_file
-from virtci.settings.load import from_file, is_rehearsal
 
 if TYPE_CHECKING:
     from virtci.fleet.runners.images import Images
@@ -198,15 +195,7 @@ def run_check(arguments: argparse.Namespace) -> int:
 
 
 def _settings(arguments: argparse.Namespace) -> "Settings":
-    file = stack_file(arguments.stack)
-    try:
-        return from_file(file, is_rehearsal() or VARIABLE in os.environ)
-    except (ProblemsError, OSError) as error:
-        raise Refusal(
-            f"{file.name} can be read and has no problems",
-            f"nobody knows where the images are: {error}",
-            f"virtci check {arguments.stack}",
-        ) from None
+    return stack_settings(arguments.stack, "nobody knows where the images are")
 
 
 def _images(arguments: argparse.Namespace) -> "list[Images]":

@@ -6,9 +6,12 @@ from typing import Any
 
 from virtci.cli.refusals import said
 from virtci.cli.targets import add_environment, fleet, progress
+from virtci.core.cluster_objects import TESTS_ACCOUNT
 from virtci.core.problems import Refusal
+from virtci.core.runners.boskos import LAUNCHER
 
 SHORTEST, LONGEST = 1, 24
+ACCOUNTS = {"tests": TESTS_ACCOUNT, "launcher": LAUNCHER}
 
 
 def add_to(subparsers: Any) -> None:
@@ -26,11 +29,12 @@ def add_to(subparsers: Any) -> None:
         "--to", type=Path, required=True, metavar="FILE", help="file to write; one that is there is replaced"
     )
     parser.add_argument(
-        "--for", choices=("deployment", "tests"), default="deployment", dest="purpose",
-        help="`tests`: a token of the tests' own account, with few rights; default: deployment",
+        "--for", choices=("deployment", *ACCOUNTS), default="deployment", dest="purpose",
+        help="`tests`, `launcher`: a token of the account of tests, or of launchers of on-demand runners, with few rights; "
+        "default: deployment",
     )  # fmt: skip
     parser.add_argument(
-        "--hours", type=int, default=SHORTEST, help="how long the tests' token is good; default 1, at most 24"
+        "--hours", type=int, default=SHORTEST, help="how long that token is good; default 1, at most 24"
     )
     parser.set_defaults(run=said(run))
 
@@ -44,14 +48,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     if not SHORTEST <= arguments.hours <= LONGEST:
         raise Refusal(
-            f"--hours is {SHORTEST} to {LONGEST}", "a token would outlive every test run", "ask for fewer hours"
+            f"--hours is {SHORTEST} to {LONGEST}", "a token would outlive what it is for", "ask for fewer hours"
         )
     known = fleet(arguments)
     target = known.target(arguments.environment)
     found = kubeconfigs.fetch(connect(known.subscription), target, now())
-    if arguments.purpose == "tests":
+    if account := ACCOUNTS.get(arguments.purpose):
         with kubernetes(found.text) as api:
-            found = kubeconfigs.for_tests(api, found, target, arguments.hours)
+            found = kubeconfigs.for_account(api, found, target, account, arguments.hours)
     with asking(f"file {arguments.to}"):
         kubeconfigs.write(found, arguments.to)
     until = f"good until {found.expires:%Y-%m-%d %H:%M} UTC" if found.expires else "holds no credential"

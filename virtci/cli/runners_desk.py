@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from virtci.cli.step import answering
-from virtci.cli.targets import progress, stack_outputs
-from virtci.core.problems import ProblemsError, Refusal
+from virtci.cli.targets import progress, stack_outputs, stack_settings
+from virtci.core.problems import Refusal
 from virtci.core.runners.naming import Run
 
 if TYPE_CHECKING:
@@ -117,7 +117,9 @@ def desk(arguments: argparse.Namespace, limits: "Limits | None" = None) -> "Desk
 
     outputs, part = deployed(arguments)
     keys = public_keys(arguments.keys or Path(part.keys)) if hasattr(arguments, "keys") else ()
-    return build.desk(outputs, _settings(outputs.stack), keys, _observe, limits)
+    return build.desk(
+        outputs, stack_settings(outputs.stack, "nobody knows whose machines these are"), keys, _observe, limits
+    )
 
 
 def summarise(text: str) -> None:
@@ -136,22 +138,6 @@ def show(columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         add_row(table, *row)
     print_table(table)
-
-
-def _settings(stack: str) -> Any:
-    from virtci.fleet.clouds import VARIABLE
-    from virtci.places import stack_file
-    from virtci.settings.load import from_file, is_rehearsal
-
-    file = stack_file(stack)
-    try:
-        return from_file(file, is_rehearsal() or VARIABLE in os.environ)
-    except (ProblemsError, OSError) as error:
-        raise Refusal(
-            f"{file.name} can be read and has no problems",
-            f"nobody knows whose machines these are: {error}",
-            f"virtci check {stack}",
-        ) from None
 
 
 def _observe(about: str, said: str) -> None:

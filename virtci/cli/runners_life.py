@@ -118,8 +118,10 @@ def _add_revive(verbs: Any) -> None:
     revive = verbs.add_parser(
         "revive",
         help="bring a kept machine back for people, for some hours",
-        description="Takes units of the quota and turns the machine on; it takes no jobs. People log in as `kontain` with the "
-        "keys that it was started with. The day on which it is deleted stays the same. Run again, it gives more time.",
+        description="Takes units of the quota and turns the machine on, or in Azure makes one around a copy of the kept disk; "
+        "it takes no jobs. People log in as `kontain` with the keys that it was started with. When the hours are over it is "
+        "kept as before; in Azure, what people changed on it is lost then. The day on which it is deleted stays the same. "
+        "Run again, it gives more time.",
         epilog="Exit codes: 0 it is on, 3 not possible, with the reason and the fix.",
     )
     revive.add_argument("run_name", metavar="RUN", help=RUN)

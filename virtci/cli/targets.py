@@ -2,21 +2,25 @@
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from virtci.cli.outputs import stack_output
 from virtci.core.environments import Environment
-from virtci.core.problems import Refusal
+from virtci.core.problems import ProblemsError, Refusal
 from virtci.outputs.check import contract_faults, read
 from virtci.outputs.contract import Outputs
 from virtci.outputs.fleet import Fleet, fleet_of
-from virtci.places import stacks
+from virtci.places import stack_file, stacks
+
+if TYPE_CHECKING:
+    from virtci.settings.models import Settings
 
 CONTENTS = "-kubevirt"
 """How the names of stacks with the contents of a cluster end."""
@@ -68,6 +72,20 @@ def stack_outputs(file: Path | None, stack: str) -> Outputs:
         if isinstance(item, dict) and item.get("stack") == stack:
             return _outputs(str(file), json.dumps(item))
     return _outputs(str(file), text)
+
+
+def stack_settings(stack: str, otherwise: str) -> "Settings":
+    """The settings of a stack. Raises `Refusal`, which says what follows, for a file that is not there or has problems."""
+    from virtci.fleet.clouds import VARIABLE
+    from virtci.settings.load import from_file, is_rehearsal
+
+    file = stack_file(stack)
+    try:
+        return from_file(file, is_rehearsal() or VARIABLE in os.environ)
+    except (ProblemsError, OSError) as error:
+        raise Refusal(
+            f"{file.name} can be read and has no problems", f"{otherwise}: {error}", f"virtci check {stack}"
+        ) from None
 
 
 def progress(sentence: str) -> None:

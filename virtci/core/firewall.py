@@ -1,7 +1,7 @@
 """Who may talk to whom: the security rules of every subnet, derived from the address plan.
 
 Runners reach an environment's SSH and Kubernetes API; environments reach the Internet and nothing else of the
-network; nobody reaches a runner. Rules are stateful, so answers need no rule.
+network; nobody reaches a runner, but people from a range that is declared for it. Rules are stateful, so answers need no rule.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,10 +33,12 @@ class Rule:
     why: str
 
 
-def rules(subnet: str, subnets: Mapping[str, IPv4Network], runners: str) -> list[Rule]:
-    """The rules of one subnet of the plan."""
+def rules(
+    subnet: str, subnets: Mapping[str, IPv4Network], runners: str, entry: IPv4Network | None = None
+) -> list[Rule]:
+    """The rules of one subnet of the plan. `entry`: a range outside of it from which people log in to runners."""
     if subnet == runners:
-        return list(_runner_rules(subnets, runners))
+        return [*_runner_rules(subnets, runners, entry), *_closed()]
     return list(_environment_rules(Environment(subnet), subnets[subnet], subnets[runners]))
 
 
@@ -45,7 +47,7 @@ def api_ports(environment: Environment) -> tuple[int, ...]:
     return (SSH_PORT, KUBERNETES_API_PORT) if ROWS[environment].compute == "machine" else (AKS_API_PORT,)
 
 
-def _runner_rules(subnets: Mapping[str, IPv4Network], runners: str) -> Iterator[Rule]:
+def _runner_rules(subnets: Mapping[str, IPv4Network], runners: str, entry: IPv4Network | None) -> Iterator[Rule]:
     for number, name in enumerate(sorted(subnets.keys() - {runners})):
         yield Rule(
             name=f"allow-{name}",
@@ -58,7 +60,18 @@ def _runner_rules(subnets: Mapping[str, IPv4Network], runners: str) -> Iterator[
             ports=_ports(api_ports(Environment(name))),
             why=f"jobs deploy to and test {name}",
         )
-    yield from _closed()
+    if entry:
+        yield Rule(
+            name="allow-people",
+            priority=300,
+            direction="Inbound",
+            access="Allow",
+            protocol="Tcp",
+            sources=(str(entry),),
+            destinations=(str(subnets[runners]),),
+            ports=_ports((SSH_PORT,)),
+            why="people look at machines whose jobs failed",
+        )
 
 
 def _environment_rules(environment: Environment, own: IPv4Network, runners: IPv4Network) -> Iterator[Rule]:

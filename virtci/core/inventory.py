@@ -22,6 +22,7 @@ UNKNOWN = object()
 
 GROUP = "azure-native:resources:ResourceGroup"
 MACHINE = "azure-native:compute:VirtualMachine"
+DISK = "azure-native:compute:Disk"
 CLUSTER = "azure-native:containerservice:ManagedCluster"
 POOL = "azure-native:containerservice:AgentPool"
 NAT_GATEWAY = "azure-native:network:NatGateway"
@@ -175,11 +176,16 @@ def lifetime_of(resource: Resource) -> Lifetime | None:
 
 def _machine_costs(resource: Resource, _: list[Resource]) -> list[Cost]:
     lifetime = lifetime_of(resource) or Lifetime.ALWAYS_ON
+    machine = compute_cost(resource.name, _region(resource), _machine_size(resource), lifetime)
     disk = _section(resource, _known(resource, "storageProfile"), "osDisk")
-    return [
-        compute_cost(resource.name, _region(resource), _machine_size(resource), lifetime),
-        disk_cost(f"{resource.name} disk", _number(resource, disk, "diskSizeGB", 32), lifetime),
-    ]
+    if disk.get("createOption") == "Attach":  # a resource of its own
+        return [machine]
+    return [machine, disk_cost(f"{resource.name} disk", _number(resource, disk, "diskSizeGB", 32), lifetime)]
+
+
+def _disk_costs(resource: Resource, _: list[Resource]) -> list[Cost]:
+    lifetime = lifetime_of(resource) or Lifetime.ALWAYS_ON
+    return [disk_cost(resource.name, int(_known(resource, "diskSizeGB")), lifetime)]
 
 
 def _instance_costs(resource: Resource, _: list[Resource]) -> list[Cost]:
@@ -231,6 +237,7 @@ def _pool_costs(resource: Resource, profile: Mapping[str, Any], region: str, alw
 
 PRICED: dict[str, Callable[[Resource, list[Resource]], list[Cost]]] = {
     MACHINE: _machine_costs,
+    DISK: _disk_costs,
     CLUSTER: _cluster_costs,
     POOL: _agent_pool_costs,
     NAT_GATEWAY: lambda resource, _: [fixed_cost(resource.name, "nat_gateway")],

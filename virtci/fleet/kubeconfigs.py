@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from virtci.core.cluster_objects import NAMESPACE, TESTS_ACCOUNT
+from virtci.core.cluster_objects import NAMESPACE
 from virtci.core.kubeconfigs import current_user, expires
 from virtci.core.problems import Refusal
 from virtci.fleet.clouds import KUBERNETES_TIMEOUT, Clouds
@@ -94,8 +94,8 @@ def expired_fix(target: Target) -> str:
     return f"let the machine boot again: virtci park {target.environment} --force; virtci wake {target.environment}"
 
 
-def for_tests(api: "ApiClient", kubeconfig: Kubeconfig, target: Target, hours: int) -> Kubeconfig:
-    """A kubeconfig of the tests' own account: few rights, and over after so many hours.
+def for_account(api: "ApiClient", kubeconfig: Kubeconfig, target: Target, account: str, hours: int) -> Kubeconfig:
+    """A kubeconfig of another account of ours: its rights only, and over after so many hours.
 
     The cluster may make it shorter than was asked for; `expires` says what it made.
     """
@@ -106,11 +106,11 @@ def for_tests(api: "ApiClient", kubeconfig: Kubeconfig, target: Target, hours: i
         "kind": "TokenRequest",
         "spec": {"audiences": [], "expirationSeconds": hours * 3600},
     }
-    with asking(f"ServiceAccount {NAMESPACE}/{TESTS_ACCOUNT} of `{target.environment}`"):
+    with asking(f"ServiceAccount {NAMESPACE}/{account} of `{target.environment}`"):
         answer = CoreV1Api(api).create_namespaced_service_account_token(
-            TESTS_ACCOUNT, NAMESPACE, body, _request_timeout=KUBERNETES_TIMEOUT
+            account, NAMESPACE, body, _request_timeout=KUBERNETES_TIMEOUT
         )
-    text = with_token(kubeconfig.document, f"{target.environment}-{TESTS_ACCOUNT}", answer.status.token)
+    text = with_token(kubeconfig.document, f"{target.environment}-{account}", answer.status.token)
     return Kubeconfig(text, kubeconfig.version, answer.status.expiration_timestamp)
 
 

@@ -1,5 +1,6 @@
 """Waiting for something in a cloud: ask, wait, ask again, until a deadline."""
 
+import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -31,6 +32,20 @@ class Pace:
             if found is not None or self.now() >= end:
                 return found
             self.sleep(self.poll_seconds)
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """Pauses of those who lost a race and try again: by chance, so that they part, and up to a limit longer each time."""
+
+    sleep: Callable[[float], None] = sleep
+    draw: Callable[[float, float], float] = random.uniform
+    first_seconds: float = 0.05
+    most_seconds: float = 1.0
+
+    def pause(self, lost: int) -> None:
+        """Waits after races that were lost in a row, `lost` of them."""
+        self.sleep(self.draw(0, min(self.first_seconds * 2 ** (lost - 1), self.most_seconds)))
 
 
 def now() -> datetime:

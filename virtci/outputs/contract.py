@@ -13,6 +13,7 @@ from virtci.core.environments import Environment, Gate, TestScope
 from virtci.core.hypervisors import Hypervisor
 from virtci.core.lifetimes import Lifetime
 from virtci.core.runners.clouds import Serves
+from virtci.core.runners.leases import Store
 
 VERSION: Literal[1] = 1
 VARIABLE = "VIRTCI_OUTPUTS"
@@ -163,6 +164,7 @@ class AzureRunnersRegionPart(Part):
 
     subnet_id: str
     egress_address: str = Field(description="Public address from which all machines appear.")
+    entry: str = Field(default="", description="Range from which people log in by SSH; empty: nobody does.")
     cores: int = Field(description="vCPU quota of the region.")
     families: dict[str, int] = Field(description="vCPU quota by VM family.")
     reserve: int = Field(description="vCPU that are kept free.")
@@ -215,6 +217,16 @@ class AwsRunnersPart(Part):
     regions: dict[str, AwsRunnersRegionPart] = Field(description="In order of choice.")
 
 
+class LeasesPart(Part):
+    """Where leases of units are kept."""
+
+    store: Store = Field(default=Store.EMBEDDED, description="`embedded`: in the state account, with the records.")
+    cluster: Environment | None = Field(default=None, description="Environment whose cluster has the lease server.")
+    path: str = Field(
+        default="", description="Path of the lease server behind the API server of its cluster; empty: none."
+    )
+
+
 class RunnersPart(Part):
     """What on-demand runners stand on, and the rules of their life."""
 
@@ -227,6 +239,7 @@ class RunnersPart(Part):
     retention_days: int
     maximum_hours: int
     daily_budget_usd: int
+    leases: LeasesPart = LeasesPart()
     azure: AzureRunnersPart | None = None
     aws: AwsRunnersPart | None = None
 

@@ -102,11 +102,20 @@ def boskos(
 
     Raises `ProblemsError` for pools that it would not take, `ProgramError` with the end of its log, and `MissingError`.
     """
+    _prepare(plane)
+    with deployed_boskos(plane, pools, request_ttl) as server:
+        yield server
+
+
+@contextmanager
+def deployed_boskos(
+    plane: ControlPlane, pools: Mapping[str, Sequence[str]], request_ttl: timedelta = REQUEST_TTL
+) -> Iterator[Boskos]:
+    """The same in a cluster that has all that the server needs."""
     folder = plane.folder / NAME
     folder.mkdir(mode=0o700, exist_ok=True)
     with ExitStack() as stack:
         port = stack.enter_context(reserved_port())
-        _prepare(plane)
         (folder / "kubeconfig").write_text(_kubeconfig(plane, NAME))
         server = Boskos(plane, folder, pools, port, request_ttl, _kubeconfig(plane, LAUNCHER))
         server.configure(pools)

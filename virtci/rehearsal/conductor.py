@@ -69,7 +69,7 @@ class Conductor:
     def build(self) -> list[StackResult]:
         """Rehearses the stacks in order, up to the first that does not end well."""
         for name, settings in self.stacks.items():
-            if settings.kubevirt and self.world.no_clusters:
+            if settings.cluster and self.world.no_clusters:
                 self.skipped[name] = "; ".join(map(str, self.world.no_clusters))
                 continue
             result = StackResult(name, settings)

@@ -165,7 +165,8 @@ def world(
 def wanted_clusters(stacks: Mapping[str, Settings]) -> dict[str, Cluster]:
     """The cluster of each stack that declares what is inside one; it is named after the stack."""
     subnets = next((settings.hub.network.subnets for settings in stacks.values() if settings.hub), {})
-    return {
+    found = {stack: cluster_of(settings.cluster, stack) for stack, settings in stacks.items() if settings.cluster}
+    return found | {
         stack: cluster_with(settings.kubevirt, stack, address=machine_address(subnets, settings.kubevirt))
         for stack, settings in stacks.items()
         if settings.kubevirt

@@ -235,3 +235,10 @@ class Settings(Section):
     runner: RunnerMachine | None = Field(
         default=None, description="One on-demand runner; `virtci runners start` writes it. Absent: not in this stack."
     )
+
+    @property
+    def cluster(self) -> Environment | None:
+        """The environment whose cluster has something of the stack."""
+        if self.kubevirt:
+            return self.kubevirt.environment
+        return self.runners.leases.server.cluster if self.runners and self.runners.leases.server else None

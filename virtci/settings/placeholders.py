@@ -80,6 +80,10 @@ def _runners(parts: Parts) -> Iterator[tuple[str, str]]:
     with suppress(UnreadableError):
         yield "runners.agent.sha256", runners.agent.sha256
     with suppress(UnreadableError):
+        if runners.leases.server:
+            yield "runners.leases.server.image", runners.leases.server.image
+            yield "runners.leases.server.reaperImage", runners.leases.server.reaper_image
+    with suppress(UnreadableError):
         if runners.aws:
             yield "runners.aws.account", runners.aws.account
 

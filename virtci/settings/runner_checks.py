@@ -10,6 +10,7 @@ from virtci.core.networks import RangeFault, last_free, range_faults, usable_add
 from virtci.core.problems import Problem, Refusal
 from virtci.core.runners.aws import EGRESS_PREFIX, MAXIMUM_POLICY, Place, launcher_policy, policy_size
 from virtci.core.runners.clouds import UNIT_VCPUS, Cloud
+from virtci.core.runners.leases import Store
 from virtci.core.runners.sizes import hourly_usd, machine_type
 from virtci.core.runners.substrate import kept_group, log_workspace, region_of_slot
 from virtci.settings.runners import AwsPlace, AwsRunners, AzurePlace, RunnerFleet, RunnerMachine
@@ -52,6 +53,22 @@ def some_cloud(parts: Parts) -> Iterator[Problem]:
         )  # fmt: skip
 
 
+def lease_store(parts: Parts) -> Iterator[Problem]:
+    """A lease server is declared where leases are kept by one, and nowhere else."""
+    runners: RunnerFleet | None = parts.get("runners")
+    with suppress(UnreadableError):
+        if runners and runners.leases.store is Store.BOSKOS and runners.leases.server is None:
+            yield Problem(
+                "runners.leases.server", None, "with the store `boskos`, the section says in which cluster it is, and its images",
+                "no launcher would get a lease", "add the section `server`, or leave the store out for the embedded one",
+            )  # fmt: skip
+        if runners and runners.leases.store is Store.EMBEDDED and runners.leases.server:
+            yield Problem(
+                "runners.leases.server", "(a section)", "a lease server is for the store `boskos`; this one is `embedded`",
+                "it would run in the cluster and nobody would ask it", "set runners.leases.store to boskos, or remove the section",
+            )  # fmt: skip
+
+
 def azure_sizes(parts: Parts) -> Iterator[Problem]:
     """Every size is offered in every region, and its family has a quota there."""
     places = dict(_azure_places(parts))
@@ -84,6 +101,17 @@ def room_for_a_machine(parts: Parts) -> Iterator[Problem]:
             yield from _room(f"{AZURE}.regions.{region}.{name}", limit, place.reserve)
     for region, other in _aws_places(parts):
         yield from _room(f"{AWS}.regions.{region}.vcpus", other.vcpus, other.reserve)
+
+
+def entries(parts: Parts) -> Iterator[Problem]:
+    """People come from somewhere else, and from a private network."""
+    for region, place in _azure_places(parts):
+        with suppress(UnreadableError):
+            if place.entry and (place.entry.overlaps(place.address_space) or not place.entry.is_private):
+                yield Problem(
+                    f"{AZURE}.regions.{region}.entry", str(place.entry), "people log in from a private range outside of the machines' network",
+                    "machines would log in to each other, or the Internet to them", "name the range of your VPN or peered network, or leave it out",
+                )  # fmt: skip
 
 
 def _room(key: str, limit: int, reserve: int) -> Iterator[Problem]:
@@ -244,7 +272,20 @@ def machine_of_a_run(parts: Parts) -> Iterator[Problem]:
                 "its registration would not reach it", "take it from the outputs of the runners' stack",
             )  # fmt: skip
     with suppress(UnreadableError):
-        if runner.cloud is Cloud.AZURE and not runner.keys:
+        if bool(runner.image) is bool(runner.revive):
+            yield Problem(
+                "runner.image", runner.image or None, "a machine has an image, or a snapshot that it comes back from",
+                "the platform does not know what to put on its disk", "write one of `image`, `revive`",
+            )  # fmt: skip
+    with suppress(UnreadableError):
+        if runner.revive and (runner.cloud is not Cloud.AZURE or runner.spot):
+            yield Problem(
+                "runner.revive", runner.revive.snapshot, "what comes back from a snapshot is in Azure, and on demand",
+                "EC2 turns the machine itself on, and people would lose what the platform takes back",
+                "leave out `revive`, or `spot`",
+            )  # fmt: skip
+    with suppress(UnreadableError):
+        if runner.cloud is Cloud.AZURE and not runner.revive and not runner.keys:
             yield Problem(
                 "runner.keys", None, "a machine in Azure has an SSH key", "the platform refuses Linux without key and password",
                 "add a public key to the folder of keys",
@@ -276,6 +317,8 @@ RUNNER_CHECKS = (
     sections_alone,
     budget_is_declared,
     some_cloud,
+    lease_store,
+    entries,
     azure_sizes,
     room_for_a_machine,
     address_plans,

@@ -10,14 +10,17 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
+from virtci.core.environments import Environment
 from virtci.core.problems import Refusal
 from virtci.core.runners.clouds import UNIT_VCPUS, Capability, Cloud, Serves, pool
+from virtci.core.runners.leases import Store, slot_names
 from virtci.settings.section import Agent, Section
 from virtci.settings.types import (
     BranchPattern,
     Cidr,
     Form,
     GalleryName,
+    ImageByDigest,
     KeyVaultName,
     Label,
     NetworkName,
@@ -78,6 +81,9 @@ class AzurePlace(Section):
     network: NetworkName = Field(description="Name of the virtual network.")
     address_space: Cidr = Field(description="Range of the network.")
     subnet: Cidr = Field(description="Range of the subnet of the machines.")
+    entry: Cidr | None = Field(
+        default=None, description="Range of a VPN or a peered network, from which people log in; absent: nobody does."
+    )
     cores: int = Field(ge=UNIT_VCPUS, description="The region's vCPU quota.")
     families: dict[str, int] = Field(min_length=1, description="vCPU quota of each VM family, by the platform's name.")
     reserve: int = Field(
@@ -125,6 +131,24 @@ class AwsRunners(Section):
     regions: dict[AwsRegion, AwsPlace] = Field(min_length=1, description="Places by region, in order of choice.")
 
 
+class LeaseServer(Section):
+    """The lease server Boskos with its reaper, in the cluster of an environment."""
+
+    cluster: Environment = Field(description="Environment whose cluster has it; KUBECONFIG leads there.")
+    image: ImageByDigest = Field(description="The server.")
+    reaper_image: ImageByDigest = Field(description="The reaper of the same release.")
+
+
+class Leases(Section):
+    """Where it is written down which machine holds which units of the quota."""
+
+    store: Store = Field(
+        default=Store.EMBEDDED,
+        description="`embedded`: in the state account, for a launcher or a few; `boskos`: by a lease server, for many.",
+    )
+    server: LeaseServer | None = Field(default=None, description="The lease server; with `boskos` only.")
+
+
 class RunnerFleet(Section):
     """What on-demand runners stand on, and the rules of their life."""
 
@@ -143,18 +167,27 @@ class RunnerFleet(Section):
     )
     maximum_hours: int = Field(default=6, ge=1, le=24, description="Hours after which a running machine is taken down.")
     daily_budget_usd: int = Field(ge=1, description="What machines may cost in a day; above it, starts wait.")
+    leases: Leases = Field(default=Leases(), description="Where leases of units are kept; absent: embedded.")
     azure: AzureRunners | None = Field(default=None, description="In Azure; absent: not there.")
     aws: AwsRunners | None = Field(default=None, description="In AWS; absent: not there.")
 
     @property
-    def pools(self) -> Mapping[str, int]:
-        """The units of each pool that machines are leased from."""
-        found: dict[str, int] = {}
-        if self.azure:
-            found |= {pool(Cloud.AZURE, region): place.units for region, place in self.azure.regions.items()}
-        if self.aws:
-            found |= {pool(Cloud.EC2, region): place.units for region, place in self.aws.regions.items()}
+    def pools(self) -> Mapping[str, tuple[str, ...]]:
+        """The slots of each pool that machines are leased from."""
+        found: dict[str, tuple[str, ...]] = {}
+        for cloud, there in ((Cloud.AZURE, self.azure), (Cloud.EC2, self.aws)):
+            if there:
+                found |= {
+                    pool(cloud, region): slot_names(region, place.units) for region, place in there.regions.items()
+                }
         return found
+
+
+class Revival(Section):
+    """What a kept machine in Azure comes back from, for people."""
+
+    snapshot: str = Field(description="Id of the snapshot of its disk.")
+    keep_until: datetime = Field(description="When the snapshot is deleted, whatever happens.")
 
 
 class RunnerMachine(Section):
@@ -172,7 +205,10 @@ class RunnerMachine(Section):
     region: str = Field(description="Region.")
     zone: str = Field(default="", description="Zone; empty: the platform's choice.")
     slot: Label = Field(description="The slot whose identity it has and through whose secret it is registered.")
-    image: str = Field(description="Id of the image version.")
+    image: str = Field(default="", description="Id of the image version; empty with `revive`.")
+    revive: Revival | None = Field(
+        default=None, description="Brings a kept machine back, which takes no jobs; absent: a new machine."
+    )
     subnet: str = Field(description="Id of its subnet.")
     vault: str = Field(default="", description="Address of the vault with its registration; in EC2 there is none.")
     spot: bool = Field(default=False, description="Whether the platform may take it back.")

@@ -67,7 +67,3 @@ def test_machine_of_the_fleet_that_is_no_runner_is_nothing_to_us() -> None:
 def test_tags_that_somebody_changed_are_refused_with_the_machine(change: dict[str, str]) -> None:
     with pytest.raises(Refusal, match="run-azure-991-2-2-again-1"):
         read_run_tags(run_tags(COMMON, Cloud.EC2, TAGS) | change, "kontain")
-
-
-def test_tags_know_run_attempt_and_repository() -> None:
-    assert (TAGS.repository, TAGS.run_id, TAGS.attempt) == ("rehearsal-org/km", 991, 2)

@@ -13,6 +13,7 @@ from virtci.core.runners.sweep import (
     BOOTING,
     CLOSING,
     LATE,
+    Action,
     Do,
     Leak,
     Seen,
@@ -101,10 +102,41 @@ def test_grace_is_given_to_what_is_in_the_making_or_kept(change: dict[str, Any])
     assert [action for action in plan(seen(**change)).actions if action.do in (Do.DESTROY, Do.KEEP)] == []
 
 
-def test_kept_machine_that_takes_vcpu_after_its_deadline_is_kept_properly() -> None:
-    tags = replace(TAGS, keep_until=NOW + timedelta(days=1), deadline=NOW)
-    found = plan(seen(machines=machine(tags=tags)))
-    assert [(action.do, action.leak) for action in found.actions if action.leak] == [(Do.KEEP, Leak.KEPT_RUNNING)]
+@pytest.mark.parametrize(("late", "leak"), [(timedelta(), None), (LATE, Leak.KEPT_RUNNING)])
+def test_kept_machine_that_takes_vcpu_after_its_deadline_is_kept_properly(late: timedelta, leak: Leak | None) -> None:
+    found = acted(seen(machines=came_back(deadline=NOW - late)))
+    assert [(action.do, action.leak) for action in found] == [(Do.KEEP, leak)]
+
+
+def came_back(**changes: Any) -> tuple[SeenMachine, ...]:
+    """A machine that people look at, and the snapshot that it came from."""
+    tags = replace(TAGS, **{"keep_until": NOW + timedelta(days=1), **changes})
+    return (
+        *machine(tags=tags),
+        replace(MACHINE, id="snapshot", tags=replace(tags, deadline=START), holds_vcpus=False, in_stack=False),
+    )
+
+
+def acted(found: Seen) -> list[Action]:
+    """What is destroyed or kept."""
+    return [action for action in plan(found).actions if action.do in (Do.DESTROY, Do.KEEP)]
+
+
+def test_machine_that_came_back_is_left_alone_in_its_time_and_holds_its_units() -> None:
+    found = plan(seen(machines=came_back(), runners=(), runs={}))
+    assert [(action.do, action.target) for action in found.actions] == [(Do.RENEW, STACK)]
+
+
+def test_machine_that_came_back_and_its_snapshot_go_once_when_the_week_is_over() -> None:
+    found = acted(seen(machines=came_back(keep_until=NOW)))
+    assert [(action.do, action.target, action.leak) for action in found] == [(Do.DESTROY, STACK, None)]
+
+
+def test_half_made_revival_is_taken_down_and_its_snapshot_stays() -> None:
+    _, snapshot = came_back()
+    found = acted(seen(machines=(snapshot,)))
+    assert [(action.do, action.leak) for action in found] == [(Do.KEEP, Leak.EMPTY_STACK)]
+    assert acted(seen(machines=(snapshot,), stacks=(SeenStack(name=STACK, updated=NOW),))) == []
 
 
 def test_runner_record_without_a_machine_is_forgotten_by_its_number() -> None:

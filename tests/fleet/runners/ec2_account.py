@@ -98,8 +98,6 @@ class Account:
             observe=lambda about, said: self.told.append((about, said)),
         )
 
-    # --- what is there before a launcher comes ---
-
     def build(self) -> None:
         """The role of the backstops and their groups."""
         iam = self.clouds._client("iam", "us-east-1")
@@ -164,8 +162,6 @@ class Account:
         )
         return made
 
-    # --- what happens ---
-
     def tag(self, resource: str, region: str = REGION, **tags: str) -> None:
         told: Any = [{"Key": key, "Value": value} for key, value in tags.items()]
         self.clouds.ec2(region).create_tags(Resources=[resource], Tags=told)
@@ -185,8 +181,6 @@ class Account:
         """What goes wrong from now on."""
         self.aws.journal.plan = FaultPlan(faults=faults)
         self.aws.journal._met.clear()
-
-    # --- what is to be seen ---
 
     def state_of(self, instance: str, region: str = REGION) -> str:
         self.aws.settle()

@@ -19,6 +19,7 @@ from virtci.fleet.runners.boskos import BoskosLeases
 from virtci.fleet.runners.boskos_api import BoskosApi
 from virtci.fleet.runners.embedded_leases import EmbeddedLeases
 from virtci.fleet.runners.objects import FileObjects
+from virtci.fleet.waiting import Backoff
 from virtci.rehearsal.boskos import Boskos
 
 Found = TypeVar("Found")
@@ -28,6 +29,7 @@ PLACE_KEPT = timedelta(seconds=3)
 """How long the server of the tests keeps a place in its queue."""
 PATIENCE = timedelta(minutes=1)
 """With a server that is started anew on a busy machine."""
+AT_ONCE = Backoff(sleep=lambda _: None)
 _NUMBERS = count(1)
 
 
@@ -58,7 +60,7 @@ class EmbeddedHouse:
 
     def store(self) -> LeaseStore:
         pools = {self.pool: self.slots, self.other: ("elsewhere",)}
-        return EmbeddedLeases(FileObjects(self.folder), pools, lambda: self.now)
+        return EmbeddedLeases(FileObjects(self.folder, AT_ONCE), pools, lambda: self.now)
 
     def pass_time(self, duration: timedelta) -> None:
         self.now += duration
@@ -129,16 +131,16 @@ def eventually(look: Callable[[], Found | None], pause: float = PAUSE) -> Found:
     return found
 
 
-def granted(store: LeaseStore, holder: str, pool: str, units: int = 1) -> Lease:
+def granted(store: LeaseStore, holder: str, pool: str, units: int = 1, room: int | None = None) -> Lease:
     """The lease of a claim that has to be granted at once."""
-    found = store.acquire(Claim(holder=holder, pool=pool, units=units))
+    found = store.acquire(Claim(holder=holder, pool=pool, units=units), room)
     assert isinstance(found, Lease), found
     return found
 
 
-def refused(store: LeaseStore, holder: str, pool: str, units: int = 1) -> Waiting:
+def refused(store: LeaseStore, holder: str, pool: str, units: int = 1, room: int | None = None) -> Waiting:
     """What a claim is told that has to wait."""
-    found = store.acquire(Claim(holder=holder, pool=pool, units=units))
+    found = store.acquire(Claim(holder=holder, pool=pool, units=units), room)
     assert isinstance(found, Waiting), found
     return found
 

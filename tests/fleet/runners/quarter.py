@@ -64,8 +64,6 @@ class Quarter:
         with ThreadPoolExecutor(len(tasks) or 1) as threads:
             return [item.result() for item in [threads.submit(task) for task in tasks]]
 
-    # --- what is there ---
-
     def machines(self) -> list[Record]:
         """The machines in the slots."""
         found = self.on.world.azure.store.of_type(MACHINES)
@@ -84,8 +82,6 @@ class Quarter:
     def runner(self, label: str) -> Runner | None:
         """GitHub's record of a runner."""
         return next((item for item in self.on.world.github.world.runners.values() if item.name == label), None)
-
-    # --- what the machines do ---
 
     def work(self) -> None:
         """Each machine takes its next step: it tells of its probe, then takes the registration that lies in its slot."""

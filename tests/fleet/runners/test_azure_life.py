@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.fleet.runners.quarter import Quarter, ask, quarter, run_of
+from tests.fleet.runners.quarter import NO_CREDENTIAL, Quarter, ask, quarter, run_of
 from tests.rehearsal.test_runner_stacks import SLOT
 from tests.settings.test_runner_faults import MACHINE
 from virtci.core.runners.clouds import Cloud
@@ -17,9 +17,12 @@ from virtci.core.runners.requests import Phase, Record
 from virtci.core.runners.retention import OnCancel, Result
 from virtci.core.runners.tags import RunTags, read_run_tags, run_tags
 from virtci.core.tags import TagSet
+from virtci.fleet.runners.ledger import all_entries
 from virtci.fleet.runners.ports import StartFailed, Unanswered
+from virtci.fleet.runners.revive import revive
 from virtci.fleet.runners.start import start, start_all
 from virtci.fleet.runners.stop import stop_run
+from virtci.fleet.runners.sweep import sweep
 
 pytestmark = pytest.mark.engine
 
@@ -78,7 +81,53 @@ def test_a_failed_run_leaves_a_snapshot_and_a_log_and_no_machine(there: Quarter)
     assert there.objects.read("evidence/run-azure-502-1-1") is None
 
 
-# --- stacks ---
+def test_a_kept_machine_comes_back_for_people_in_another_slot_and_is_kept_again(there: Quarter) -> None:
+    launcher, clock = there.launcher, there.on.world.clock
+    record = start(launcher, ask(503))
+    stop_run(launcher, run_of(503), {"tests": Result.FAILURE}, OnCancel.IF_HANGING)
+    (before,) = there.azure.machines()
+    other = start(launcher, ask(504))
+    assert other.slot == record.slot
+    kept, asked = launcher.record(record.stack), clock.now
+    assert kept
+
+    back = revive(launcher, kept, 4)
+
+    machine, snapshot = sorted(
+        (item for item in there.azure.machines() if item.tags.stack == record.stack), key=lambda item: not item.in_stack
+    )
+    body = there.substrate.ask("GET", machine.id)
+    assert (back.phase, machine.tags.slot, snapshot) == (Phase.REVIVED, back.slot, before)
+    assert back.slot != record.slot
+    assert machine.tags.keep_until == before.tags.keep_until
+    assert abs(machine.tags.deadline - asked - timedelta(hours=4)) < timedelta(seconds=1)
+    assert body["properties"]["storageProfile"]["osDisk"]["createOption"] == "Attach"
+    assert "identity" not in body
+    assert there.registration(back.slot) in NO_CREDENTIAL
+    assert there.runner(record.request.name.label) is None
+
+    clock.advance(3 * 3_600)
+    sweep(launcher, there.together)
+    longer = revive(launcher, back, 4)
+    clock.advance(3 * 3_600)
+    swept = sweep(launcher, there.together)
+    assert (longer.slot, swept.failures) == (back.slot, ())
+    assert record.stack in [item.name for item in there.machines()]
+
+    clock.advance(3_600)
+    swept = sweep(launcher, there.together)
+    assert swept.failures == ()
+    stop_run(launcher, run_of(504), {"tests": Result.SUCCESS}, OnCancel.IF_HANGING)
+    assert there.left_in_slots() == []
+    assert there.stacks.all() == []
+    assert launcher.leases.leases() == []
+    assert there.azure.machines() == [before]
+    evidence = there.objects.read("evidence/run-azure-503-1-1")
+    assert evidence
+    assert evidence.document["serialLog"] == "run-azure-503-1-1: probed", "that of the failure"
+    hours = [entry.hours(clock.now) for entry in all_entries(launcher) if entry.stack == record.stack]
+    assert sum(hours[1:]) == pytest.approx(7, abs=0.5)
+    there.azure.discard(before)
 
 
 def declared(there: Quarter, **changes: object) -> dict[str, object]:

@@ -1,158 +1,27 @@
-"""What the launcher asks of Azure, through the real clients: room, machines, boots, registrations, evidence."""
+"""What the launcher asks of Azure, through the real clients: room, machines, boots, images, registrations."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.fleet.runners.azure_place import DEFINITION, KEEP, OTHER, RUNG, SECOND, SLOT, STACK, Place, marks, place_in
 from tests.rehearsal.azure.machines import VAULT, open_vault, secret
-from tests.rehearsal.azure.simulated import (
-    GROUP,
-    IMAGE,
-    REGION,
-    SUBSCRIPTION,
-    Cloud,
-    build,
-    default_scenario,
-)
+from tests.rehearsal.azure.simulated import GROUP, REGION
 from virtci.core.problems import Refusal
-from virtci.core.runners import clouds
 from virtci.core.runners.failures import Code
-from virtci.core.runners.ladder import Rung
-from virtci.core.runners.tags import RunTags, run_tags
-from virtci.core.tags import TagSet
-from virtci.fleet.clouds import Clouds, RehearsedClouds
-from virtci.fleet.runners.azure import AzureRunners
-from virtci.fleet.runners.objects import FileObjects
 from virtci.fleet.runners.ports import Credential, StartFailed, Unanswered
-from virtci.outputs.contract import AzureRunnersPart
 from virtci.rehearsal import clock
 from virtci.rehearsal.azure.secrets import held
-from virtci.rehearsal.azure.server import serve
-from virtci.rehearsal.bridge import Values
-from virtci.rehearsal.journal import Fault, FaultPlan
-
-STACK, SECOND, SLOT = "run-azure-7-1-1", "run-azure-7-1-2", "auto-runner-westus-01"
-OTHER, KEPT = "auto-runner-westus-02", "auto-github-runner-kept"
-LIMITS = {"cores": 48, "STANDARDDSv5Family": 24, "standardEsv5Family": 48, "lowPriorityCores": 8}
-RUNG = Rung(cloud=clouds.Cloud.AZURE, region=REGION, zone="", type="Standard_D4s_v5")
-DEFINITION = f"{GROUP}/providers/Microsoft.Compute/galleries/gallery/images/L0BaseImage"
-DEADLINE = datetime(2026, 1, 5, 14, tzinfo=UTC)
-COMMON = TagSet(owner="ci", system="kontain", stack="kontain")
-TAGS = RunTags(
-    stack=STACK,
-    label="virt-ci-azure-7-1-1-0a1b2c3d",
-    shown="azure-runner-CI-1",
-    run="rehearsal-org/km/7/1",
-    slot=SLOT,
-    deadline=DEADLINE,
-)
-KEEP = TAGS.kept(DEADLINE + timedelta(days=7))
-
-
-@dataclass
-class Place:
-    """The simulated subscription, and the launcher's side of it."""
-
-    cloud: Cloud
-    runners: AzureRunners
-    said: list[tuple[str, str]]
-
-    def machine(self, stack: str = STACK, slot: str = SLOT, tags: Values | None = None, **more: Any) -> str:
-        """A machine in a slot, as the engine makes it."""
-        found = marks(stack, slot) if tags is None else tags
-        nic = self.interface(stack, slot, found)
-        inputs = self.cloud.machine_inputs(
-            stack, nic, resourceGroupName=slot, tags=found, hardwareProfile={"vmSize": RUNG.type},
-            diagnosticsProfile={"bootDiagnostics": {"enabled": True}},
-        )  # fmt: skip
-        return self.cloud.create("compute:VirtualMachine", **(inputs | more))[0]
-
-    def interface(self, stack: str, slot: str, tags: Values) -> str:
-        subnet = f"{GROUP}/providers/Microsoft.Network/virtualNetworks/net/subnets/a"
-        return self.cloud.create(
-            "network:NetworkInterface", resourceGroupName=slot, networkInterfaceName=f"{stack}-nic", tags=tags,
-            ipConfigurations=[{"name": "private", "subnet": {"id": subnet}}],
-        )[0]  # fmt: skip
-
-    def tell(self, stage: str, reason: str = "-") -> None:
-        tags = {"bootstage": stage, "bootid": "b", "bootat": "2026-01-05T08:10:00Z", "bootreason": reason}
-        body = {"operation": "Merge", "properties": {"tags": tags}}
-        group = f"{SUBSCRIPTION}/resourceGroups/{SLOT}/providers/Microsoft.Compute/virtualMachines/{STACK}"
-        answer = self.cloud.request("PATCH", f"{group}/providers/Microsoft.Resources/tags/default", body)
-        assert answer.status == 200, answer.body
-
-    def off(self, machine: str) -> None:
-        self.cloud.request("POST", f"{machine}/deallocate")
-
-    def planned(self, **fault: object) -> None:
-        self.cloud.journal.plan = FaultPlan(faults=(Fault.model_validate({"cloud": "azure", **fault}),))
-
-    def kept(self) -> list[Values]:
-        """The snapshots in the kept group."""
-        found = self.cloud.get(f"{SUBSCRIPTION}/resourceGroups/{KEPT}/providers/Microsoft.Compute/snapshots")["value"]
-        return list(found)
-
-
-def marks(stack: str = STACK, slot: str = SLOT, **more: Any) -> dict[str, str]:
-    return run_tags(replace(COMMON, stack=stack), clouds.Cloud.AZURE, replace(TAGS, stack=stack, slot=slot, **more))
 
 
 @pytest.fixture
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
     monkeypatch.setattr(clock, "QUIET_SECONDS", 0.0005)
-    cloud = build(default_scenario(limits={REGION: LIMITS}, images={IMAGE, DEFINITION}))
-    for name in ("rg", SLOT, OTHER, KEPT):
-        cloud.group(name)
-    cloud.network()
-    with serve(cloud.manager) as endpoint:
-        said: list[tuple[str, str]] = []
-        rehearsed = RehearsedClouds.model_validate({"resourceManager": endpoint.url})
-        runners = AzureRunners(
-            clouds=Clouds(SUBSCRIPTION.rsplit("/", 1)[-1], rehearsed),
-            part=part(),
-            image_name="L0BaseImage",
-            tags=COMMON,
-            objects=FileObjects(tmp_path),
-            observe=lambda about, sentence: said.append((about, sentence)),
-        )
-        yield Place(cloud, runners, said)
-
-
-def part() -> AzureRunnersPart:
-    """The outputs of a substrate with two slots."""
-    vault = {
-        "name": VAULT,
-        "resourceGroup": "rg",
-        "resourceId": f"{GROUP}/vault",
-        "uri": f"https://{VAULT}.vault.azure.net/",
-    }
-    state = {"account": "state", "endpoint": "https://state", "stacks": "run-stacks", "records": "records"}
-    slots = {
-        name: {"resourceGroup": name, "identityId": "/identity", "clientId": "c", "secret": f"{name}-registration"}
-        for name in (SLOT, OTHER)
-    }
-    region = {
-        "subnetId": "/subnet",
-        "egressAddress": "203.0.113.1",
-        "cores": 48,
-        "families": {},
-        "reserve": 4,
-        "slots": slots,
-    }
-    return AzureRunnersPart.model_validate(
-        {
-            "subscription": SUBSCRIPTION.rsplit("/", 1)[-1], "resourceGroup": "rg", "keptGroup": KEPT,
-            "launcher": {"clientId": "c", "principalId": "p"}, "galleryImageId": DEFINITION, "vault": vault,
-            "state": state, "sizes": [RUNG.type], "regions": {REGION: region},
-        }
-    )  # fmt: skip
-
-
-# --- room ---
+    with place_in(tmp_path) as found:
+        yield found
 
 
 def test_the_family_or_the_region_is_the_limit(place: Place) -> None:
@@ -169,9 +38,15 @@ def test_machines_of_ours_take_no_room_and_those_of_others_do_also_when_they_are
     assert place.runners.room(RUNG) == 5
 
 
-def test_a_machine_in_a_slot_without_our_tags_is_somebody_elses(place: Place) -> None:
+def test_a_machine_of_a_stack_in_a_slot_is_ours_whatever_its_tags_say(place: Place) -> None:
     place.machine(tags={"owner": "somebody"})
+    assert place.runners.room(RUNG) == 6
+
+
+def test_another_machine_in_a_slot_is_somebody_elses(place: Place) -> None:
+    place.machine("debug", tags=marks())
     assert place.runners.room(RUNG) == 5
+    assert place.runners.machines() == []
 
 
 def test_spot_machines_have_a_quota_of_their_own(place: Place) -> None:
@@ -182,12 +57,8 @@ def test_spot_machines_have_a_quota_of_their_own(place: Place) -> None:
     assert (place.runners.room(RUNG), place.runners.room(spot)) == (6, 1)
 
 
-# --- what is there ---
-
-
 def test_machines_and_what_is_kept_of_them_are_seen_and_nothing_else(place: Place) -> None:
     machine = place.machine()
-    place.machine(SECOND, OTHER, tags={"managed-by": "virt-ci", "system": "kubevirt", "run": "a/b/1/1"})
     place.cloud.machine("theirs", tags=marks())
     place.runners.keep(STACK, SLOT, KEEP)
 
@@ -198,11 +69,23 @@ def test_machines_and_what_is_kept_of_them_are_seen_and_nothing_else(place: Plac
     assert first.created <= second.created
 
 
-def test_a_machine_whose_tags_somebody_changed_is_told_and_hides_no_other(place: Place) -> None:
+def test_a_machine_is_known_by_its_name_and_its_slot_and_not_by_its_tags(place: Place) -> None:
+    place.machine(tags=marks(SECOND, OTHER))
+    place.machine(SECOND, OTHER, tags={})
+
+    first, second = place.runners.machines()
+
+    assert (first.tags.stack, first.tags.slot) == (STACK, SLOT)
+    assert (second.tags.stack, second.tags.slot, second.tags.run, second.tags.keep_until) == (SECOND, OTHER, "", None)
+
+
+def test_a_machine_whose_tags_cannot_be_read_is_told_and_seen_without_them(place: Place) -> None:
     place.machine(tags={**marks(), "deadline": "soon"})
     place.machine(SECOND, OTHER)
 
-    assert [item.tags.stack for item in place.runners.machines()] == [SECOND]
+    assert [(item.tags.stack, item.tags.run) for item in place.runners.machines()] == [
+        (STACK, ""), (SECOND, "rehearsal-org/km/7/1"),
+    ]  # fmt: skip
     assert [about for about, _ in place.said] == [STACK]
     assert "has the tags that it was made with" in place.said[0][1]
 
@@ -253,9 +136,6 @@ def test_a_boot_that_cannot_be_read_ends_the_start_of_this_machine_alone(place: 
     assert found
     assert (found.failure, "bootstage" in found.reason) == (Code.INTERNAL, True)
     assert place.runners.state(STACK, SLOT) == "running"
-
-
-# --- images and registrations ---
 
 
 def version(place: Place, name: str, *, offered: bool) -> str:
@@ -316,71 +196,6 @@ def test_a_credential_lies_in_the_secret_of_its_slot_until_it_is_withdrawn(place
     assert (after.value, "exp" in after.attributes) == ("used", False)
 
 
-# --- evidence ---
-
-
-def test_what_is_kept_is_a_closed_snapshot_with_all_tags_and_the_end_of_the_log(place: Place) -> None:
-    machine = place.machine()
-    record = place.cloud.manager.store.get(machine)
-    assert record
-    record.notes["serial"] = "x" * 500_000 + "Kernel panic"
-
-    place.runners.keep(STACK, SLOT, KEEP)
-
-    (snapshot,) = place.kept()
-    assert (snapshot["name"], snapshot["tags"]) == (STACK, marks(keep_until=KEEP.keep_until))
-    closed = [snapshot["properties"][name] for name in ("incremental", "networkAccessPolicy", "publicNetworkAccess")]
-    assert closed == [True, "DenyAll", "Disabled"]
-    evidence = place.runners.objects.read(f"evidence/{STACK}")
-    assert evidence
-    assert evidence.document["serialLog"].endswith("xKernel panic")
-    assert len(evidence.document["serialLog"]) == 400_000
-    assert evidence.document["keepUntil"] == "2026-01-12T14:00:00Z"
-    assert "sig=" not in str(evidence.document)
-
-
-@pytest.mark.parametrize(
-    ("operation", "target", "after"),
-    [
-        ("PATCH", "*/virtualMachines/*", False),
-        ("POST", "*/deallocate", False),
-        ("POST", "*/deallocate", True),
-        ("PUT", "*/snapshots/*", False),
-        ("PUT", "*/snapshots/*", True),
-    ],
-)
-def test_keeping_goes_on_where_it_broke_off(place: Place, operation: str, target: str, after: bool) -> None:
-    place.machine()
-    place.planned(operation=operation, target=target, status=503, after=after)
-    with pytest.raises(Unanswered):
-        place.runners.keep(STACK, SLOT, KEEP)
-
-    place.runners.keep(STACK, SLOT, KEEP)
-
-    assert [item["name"] for item in place.kept()] == [STACK]
-    assert [item.tags.keep_until for item in place.runners.machines()] == [KEEP.keep_until] * 2
-
-
-def test_without_a_log_the_disk_is_kept_all_the_same(place: Place) -> None:
-    place.machine(diagnosticsProfile={"bootDiagnostics": {"enabled": False}})
-
-    place.runners.keep(STACK, SLOT, KEEP)
-
-    evidence = place.runners.objects.read(f"evidence/{STACK}")
-    assert evidence
-    assert (evidence.document["serialLog"], evidence.document["why"][:13]) == ("", "no serial log")
-    assert len(place.kept()) == 1
-
-
-def test_of_a_machine_that_is_gone_nothing_can_be_kept(place: Place) -> None:
-    place.runners.keep(STACK, SLOT, KEEP)
-    assert place.kept() == []
-    assert "gone before anything of it could be kept" in place.said[0][1]
-
-
-# --- what goes wrong ---
-
-
 @pytest.mark.parametrize("status", [429, 500, 503])
 def test_a_service_that_is_busy_did_not_answer(place: Place, status: int) -> None:
     place.planned(operation="GET", target="*/usages", status=status)
@@ -395,8 +210,9 @@ def test_a_missing_right_is_a_refusal(place: Place) -> None:
     assert "give this login its role" in refusal.value.fix
 
 
-def test_what_no_stack_knows_is_removed_and_nothing_else(place: Place) -> None:
-    place.machine()
+@pytest.mark.parametrize("tags", [None, {}, {"owner": "somebody"}])
+def test_what_no_stack_knows_is_removed_and_nothing_else(place: Place, tags: dict[str, str] | None) -> None:
+    place.machine(tags=tags)
     place.interface(SECOND, OTHER, marks(SECOND, OTHER))
     theirs = place.interface("theirs", SLOT, {"owner": "somebody"})
 
@@ -405,3 +221,19 @@ def test_what_no_stack_knows_is_removed_and_nothing_else(place: Place) -> None:
 
     left = [item for item in place.cloud.manager.remaining() if "/auto-runner-" in item and "/providers/" in item]
     assert left == [theirs]
+
+
+def test_people_log_in_by_the_private_address_where_the_stack_lets_them_in(place: Place) -> None:
+    place.machine()
+    (machine,) = place.runners.machines()
+    region = place.runners.part.regions[REGION]
+    open_to = place.runners.part.model_copy(
+        update={"regions": {REGION: region.model_copy(update={"entry": "10.9.0.0/16"})}}
+    )
+
+    with pytest.raises(Refusal, match="says from where people log in to machines in westus"):
+        place.runners.login(machine, "kontain")
+
+    command = replace(place.runners, part=open_to).login(machine, "kontain")
+    assert command[0] == "ssh"
+    assert command[1].startswith("kontain@10.")

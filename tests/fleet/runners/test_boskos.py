@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -15,7 +15,7 @@ from tests.fleet.runners.test_lease_stores import DEAD, LAUNCHERS, Witness, live
 from virtci.core.manifests import POD_SECURITY
 from virtci.core.problems import Refusal
 from virtci.core.runners.boskos_records import GROUP, SLOTS, VERSION, Owner
-from virtci.core.runners.leases import Claim
+from virtci.core.runners.leases import Claim, Lease
 from virtci.fleet.clouds import kubernetes
 from virtci.fleet.cluster_api import ClusterApi, ClusterError
 from virtci.fleet.runners.boskos import BoskosLeases
@@ -154,6 +154,28 @@ def test_a_conflict_of_acquisitions_is_tried_again(house_of_boskos: MakeHouse) -
     assert len(granted(store, "run-1", place.pool, 2).slots) == 2
 
 
+@pytest.mark.parametrize("overtaking", ["before", "after"])
+def test_two_that_saw_the_same_room_are_not_both_granted_it(house_of_boskos: MakeHouse, overtaking: str) -> None:
+    place = house_of_boskos(3)
+    other = Claim(holder="quick", pool=place.pool, units=1)
+    told = []
+
+    def overtaken(ask: Callable[[], httpx.Response]) -> httpx.Response:
+        if overtaking == "before":
+            told.append(place.store().acquire(other, 1))
+            return ask()
+        answer = ask()
+        answer.read()
+        told.append(place.store().acquire(other, 1))
+        return answer
+
+    told.append(BoskosLeases(place.api(Meddler("/acquire", overtaken))).acquire(replace(other, holder="slow"), 1))
+
+    granted_to = [found.holder for found in told if isinstance(found, Lease)]
+    assert granted_to == (["quick"] if overtaking == "before" else ["slow"])
+    assert [lease.holder for lease in place.store().leases()] == granted_to
+
+
 def test_a_server_that_does_not_answer_is_named(house_of_boskos: MakeHouse) -> None:
     place = house_of_boskos(1)
     store = BoskosLeases(place.api(url="http://127.0.0.1:1"), pace=given_up())
@@ -235,8 +257,8 @@ def test_the_account_of_launchers_reads_slots_and_nothing_else(house_of_boskos: 
             with pytest.raises(ClusterError) as refused_by_server:
                 cluster.request(method, target, body=body, content_type=kind)
             assert refused_by_server.value.status == 403, target
-        with through(client) as api, pytest.raises(Refusal) as absent:
-            api.acquire(place.pool, owner("run-1"), "run-1")
+        with pytest.raises(Refusal) as absent:
+            through(client).acquire(place.pool, owner("run-1"), "run-1")
 
     said = absent.value.consequence
     assert "404" in said, "it may ask, but no pod of a rehearsed cluster runs"
@@ -290,7 +312,7 @@ def test_a_server_that_is_killed_again_and_again_leases_nothing_twice_and_loses_
     with ThreadPoolExecutor(LAUNCHERS) as pool:
         lives = [pool.submit(live, store, claim, witness) for store, claim in zip(stores, claims, strict=True)]
         for kill in range(1, KILLS + 1):
-            eventually(lambda: len(witness.served) >= kill * LAUNCHERS // (KILLS + 2) or _all_done(lives))  # noqa: B023
+            eventually(lambda: len(witness.served) >= kill * LAUNCHERS // (KILLS + 2) or _all_done(lives))  # noqa: B023  called before the next round
             place.server.kill()
             place.server.start()
         for life in lives:

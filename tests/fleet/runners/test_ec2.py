@@ -1,6 +1,7 @@
 """Machines of runs in AWS: what is ours is found, kept and taken down; nothing else is touched."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -42,9 +43,6 @@ def credential(size: int = 20) -> Credential:
     return Credential("r" * size, START + timedelta(hours=1))
 
 
-# --- room ---
-
-
 def test_room_is_the_quota_without_what_others_run(account: Account) -> None:
     account.instance(kind="m5.2xlarge")
     account.machine()
@@ -72,7 +70,7 @@ def test_a_machine_of_another_system_or_with_broken_tags_takes_room(account: Acc
 def test_others_above_the_quota_leave_no_room(tmp_path: Path) -> None:
     with account_in(tmp_path, vcpus=64) as account:
         account.instance(count=16)
-        account.aws.scenario.vcpus[REGION] = 32  # type: ignore[index]
+        account.aws.scenario = replace(account.aws.scenario, vcpus={REGION: 32})
         assert account.runners.room(rung()) == 0
 
 
@@ -82,9 +80,6 @@ def test_the_declared_quota_counts_where_aws_does_not_tell(account: Account, sta
     account.instance()
     assert account.runners.room(rung()) == (32 - 4) // 4
     assert [about for about, said in account.told if "declared quota of 32 vCPU" in said] == [REGION]
-
-
-# --- image and place ---
 
 
 def test_the_image_is_the_newest_that_is_promoted_in_the_region(account: Account) -> None:
@@ -109,9 +104,6 @@ def test_a_machine_is_placed_in_the_subnet_of_its_zone(account: Account) -> None
     with pytest.raises(StartFailed, match="none in us-east-2z") as failed:
         runners.place(rung(zone="us-east-2z"))
     assert failed.value.code is Code.NETWORK
-
-
-# --- machines ---
 
 
 def test_machines_are_those_with_our_tags_in_all_regions_in_every_state_but_gone(account: Account) -> None:
@@ -152,9 +144,6 @@ def test_machines_on_later_pages_are_found(account: Account, monkeypatch: pytest
     assert account.asked("ec2:DescribeInstances") - before == 4  # three pages, and the other region
 
 
-# --- boot ---
-
-
 def test_a_boot_is_told_from_the_first_word_to_the_last(account: Account) -> None:
     runners, instance = account.runners, account.machine()
     assert runners.boot(STACK, SLOT) is None
@@ -193,9 +182,6 @@ def test_a_boot_that_cannot_be_read_is_a_failure_of_the_machine(account: Account
     assert "rubbish" in report.reason
 
 
-# --- state ---
-
-
 def test_a_machine_is_running_stopped_or_absent(account: Account) -> None:
     runners = account.runners
     assert runners.state(STACK, SLOT) == "absent"
@@ -223,9 +209,6 @@ def test_the_next_machine_of_a_stack_counts_not_the_evicted_one(account: Account
     del account.schedules()[STACK]
     account.machine()
     assert account.runners.state(STACK, SLOT) == "running"
-
-
-# --- registration ---
 
 
 def test_a_credential_is_a_secret_parameter_of_the_slot_that_the_next_one_replaces(account: Account) -> None:
@@ -258,9 +241,6 @@ def test_a_slot_of_a_region_that_the_stack_does_not_have_is_refused(account: Acc
     for slot in ("auto-runner-eu-west-1-01", "somebody"):
         with pytest.raises(Refusal, match="is one of the runners' stack"):
             account.runners.deliver(slot, credential())
-
-
-# --- what AWS refuses ---
 
 
 @pytest.mark.parametrize(

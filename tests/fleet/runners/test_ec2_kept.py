@@ -31,9 +31,6 @@ def account(tmp_path: Path) -> Iterator[Account]:
         yield found
 
 
-# --- keep ---
-
-
 def test_a_kept_machine_is_stopped_and_says_until_when(account: Account) -> None:
     instance = account.machine()
     before = account.tags_of(instance)
@@ -155,9 +152,6 @@ def test_nothing_of_others_is_kept_or_discarded(account: Account) -> None:
     account.tag(ours, system="other")
     account.runners.discard(seen)
     assert [account.state_of(item) for item in (foreign, ours)] == ["running", "running"]
-
-
-# --- discard ---
 
 
 def test_a_discarded_machine_is_terminated_with_its_schedule_also_the_second_time(account: Account) -> None:

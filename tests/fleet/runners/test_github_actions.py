@@ -92,9 +92,6 @@ def whole(moment: datetime) -> datetime:
     return moment.replace(microsecond=0)
 
 
-# --- registrations ---
-
-
 def test_a_runner_of_a_whole_run_gets_a_token(desk: Desk) -> None:
     found = desk.actions.register(LABEL, LABELS, Serves.RUN)
 
@@ -154,9 +151,6 @@ def test_a_configuration_is_asked_for_once(desk: Desk, status: int) -> None:
     assert desk.calls("POST", JIT) == 1
 
 
-# --- records ---
-
-
 def test_all_pages_are_read_and_only_our_runners_are_seen(desk: Desk) -> None:
     ours = [f"virt-ci-azure-7-1-{number}-0a1b2c3d" for number in range(1, 120)]
     for label in (*ours, "somebody-else"):
@@ -181,9 +175,6 @@ def test_a_runner_is_found_by_its_whole_name(desk: Desk) -> None:
 
     assert desk.actions.runner(LABEL)
     assert desk.actions.runner(LABEL[:-1]) is None
-
-
-# --- runs ---
 
 
 def test_a_run_has_ended_with_its_newest_attempt(desk: Desk) -> None:
@@ -274,9 +265,6 @@ def test_a_job_that_writes_its_label_in_capitals_waits_for_the_same_machine(desk
     desk.run(LABEL.upper())
 
     assert desk.actions.wanted() == [LABEL]
-
-
-# --- what goes wrong ---
 
 
 def test_a_used_up_limit_is_told_with_its_end(desk: Desk) -> None:

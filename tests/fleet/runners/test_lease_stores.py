@@ -27,6 +27,8 @@ class Witness:
 
     hands: dict[str, str] = field(default_factory=dict)
     served: list[str] = field(default_factory=list)
+    most: int = 0
+    """Units that were in hands at once."""
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def given(self, lease: Lease) -> None:
@@ -35,6 +37,7 @@ class Witness:
             assert not twice, f"{lease.holder} got what others have: {twice}"
             self.hands |= dict.fromkeys(lease.slots, lease.holder)
             self.served.append(lease.holder)
+            self.most = max(self.most, len(self.hands))
 
     def given_back(self, lease: Lease) -> None:
         with self._lock:
@@ -288,9 +291,66 @@ def test_a_claim_of_nothing_is_refused() -> None:
         Claim(holder="run-1", pool="azure-westus", units=0)
 
 
-def live(store: LeaseStore, claim: Claim, witness: Witness) -> None:
+def test_a_claim_beyond_what_the_platform_leaves_waits(house: MakeHouse) -> None:
+    place = house(3)
+    store = place.store()
+    granted(store, "run-1", place.pool, room=2)
+
+    waiting = refused(store, "run-2", place.pool, 2, room=2)
+
+    assert waiting.reason == "the platform's quota leaves 2 units to the runners, 1 are leased"
+    assert (waiting.pool, waiting.free) == (place.pool, 1)
+    assert [lease.holder for lease in store.leases()] == ["run-1"]
+    granted(store, "run-2", place.pool, room=2)
+
+
+def test_what_was_granted_stays_when_others_take_the_room(house: MakeHouse) -> None:
+    place = house(3)
+    store = place.store()
+    first = granted(store, "run-1", place.pool, 2, room=2)
+
+    assert granted(store, "run-1", place.pool, 2, room=0).slots == first.slots
+
+
+def test_a_claim_without_room_holds_up_nobody(house: MakeHouse) -> None:
+    place = house(2)
+    store = place.store()
+    refused(store, "run-1", place.pool, 2, room=0)
+
+    granted(store, "run-2", place.pool, room=1)
+
+
+def test_a_part_that_was_kept_is_given_back_when_there_is_no_room_any_more(house: MakeHouse) -> None:
+    place = house(2)
+    store = place.store()
+    granted(store, "run-1", place.pool)
+    refused(store, "run-2", place.pool, 2)
+
+    refused(store, "run-2", place.pool, 2, room=1)
+    store.release("run-1")
+    refused(store, "run-2", place.pool, 2, room=1)
+
+    awaited(store, "run-3", place.pool)
+
+
+def test_many_that_see_the_same_room_are_never_more_than_fit(house: MakeHouse) -> None:
+    place = house(12)
+    witness = Witness()
+    claims = [Claim(holder=f"run-{number}", pool=place.pool, units=1) for number in range(8)]
+    stores = [place.store() for _ in claims]
+
+    with ThreadPoolExecutor(len(claims)) as pool:
+        lives = [pool.submit(live, store, claim, witness, 3) for store, claim in zip(stores, claims, strict=True)]
+        for life in lives:
+            life.result()
+
+    assert sorted(witness.served) == sorted(claim.holder for claim in claims)
+    assert witness.most <= 3
+
+
+def live(store: LeaseStore, claim: Claim, witness: Witness, room: int | None = None) -> None:
     """The whole life of one runner."""
-    lease = eventually(lambda: found if isinstance(found := store.acquire(claim), Lease) else None, CROWDED)
+    lease = eventually(lambda: found if isinstance(found := store.acquire(claim, room), Lease) else None, CROWDED)
     witness.given(lease)
     store.heartbeat(claim.holder)
     time.sleep(HOLD)

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.fleet.runners.ec2_account import (
-    ACCOUNT,
     REGION,
     SECOND_SLOT,
     SETTLED,
@@ -20,7 +19,6 @@ from tests.fleet.runners.ec2_account import (
 from virtci.core.runners.aws import PATH
 from virtci.fleet.runners.ec2 import BACKSTOP_GRACE
 from virtci.fleet.runners.ports import StartFailed
-from virtci.fleet.runners.revive import Revives
 from virtci.rehearsal.clock import START
 
 UNTIL = START + timedelta(days=7)
@@ -47,15 +45,16 @@ def kept(account: Account) -> str:
 
 
 def profile_of(account: Account, instance: str) -> str:
-    filters = [{"Name": "instance-id", "Values": [instance]}]
-    found = account.clouds.ec2(REGION).describe_iam_instance_profile_associations(Filters=filters)  # type: ignore[arg-type]
+    found = account.clouds.ec2(REGION).describe_iam_instance_profile_associations(
+        Filters=[{"Name": "instance-id", "Values": [instance]}]
+    )
     return found["IamInstanceProfileAssociations"][-1]["IamInstanceProfile"]["Arn"].rpartition("/")[2]
 
 
 def test_a_machine_comes_back_as_one_of_another_slot(account: Account) -> None:
     instance = kept(account)
 
-    account.runners.revive(STACK, SLOT, BACK)
+    assert account.runners.revive(STACK, SLOT, BACK) == {}, "its stack declares it as before"
     account.aws.clock.advance(SETTLED)
 
     (seen,) = account.runners.machines()
@@ -102,8 +101,3 @@ def test_coming_back_twice_gives_more_time(account: Account) -> None:
 def test_a_machine_that_is_gone_is_said_to_be(account: Account) -> None:
     with pytest.raises(StartFailed, match="its week is over"):
         account.runners.revive(STACK, SLOT, BACK)
-
-
-def test_ec2_turns_machines_on_again(account: Account) -> None:
-    assert isinstance(account.runners, Revives)
-    assert ACCOUNT in account.runners.part.backstop_role_arn

@@ -9,6 +9,7 @@ from virtci.core.runners.clouds import Capability, Cloud, Serves
 from virtci.core.runners.naming import Run, RunnerName
 from virtci.core.runners.requests import Record, Request
 from virtci.core.runners.retention import OnCancel, Result
+from virtci.fleet.runners.revive import revive
 from virtci.fleet.runners.start import Outcome, start_all
 from virtci.fleet.runners.stop import stop_run
 from virtci.fleet.runners.sweep import Swept, sweep
@@ -49,6 +50,18 @@ def stopping(world: Town, result: Result, kill_at: int = 0, run: Run = RUN) -> P
 def sweeping(world: Town, kill_at: int = 0) -> Process:
     """One sweep."""
     return world.stage.spawn("sweep", partial(sweep, world.launcher(), world.stage.together), kill_at=kill_at)
+
+
+def reviving(world: Town, stack: str, hours: float = 4, kill_at: int = 0) -> Process:
+    """Somebody who brings a kept machine back."""
+
+    def work() -> Record:
+        launcher = world.launcher()
+        record = launcher.record(stack)
+        assert record
+        return revive(launcher, record, hours)
+
+    return world.stage.spawn("revive", work, kill_at=kill_at)
 
 
 def done(world: Town, process: Process, minutes: float = 30) -> object:

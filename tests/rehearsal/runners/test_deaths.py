@@ -4,7 +4,20 @@ from datetime import timedelta
 
 import pytest
 
-from tests.rehearsal.runners.lives import ask, calm, ended, job, remains, started, starting, stopping, sweeping, swept
+from tests.rehearsal.runners.lives import (
+    ask,
+    calm,
+    done,
+    ended,
+    job,
+    remains,
+    reviving,
+    started,
+    starting,
+    stopping,
+    sweeping,
+    swept,
+)
 from virtci.core.runners.clouds import Cloud
 from virtci.core.runners.retention import Result
 from virtci.rehearsal.runners.town import Town
@@ -80,6 +93,62 @@ def test_keeping_that_dies_is_finished_by_sweeps_and_loses_no_evidence(call: int
     assert [item for item in found if item.startswith(("running", "lease", "runner", "credential"))] == []
 
 
+def with_evidence(cloud: Cloud) -> tuple[Town, str]:
+    """A town in which one machine is kept, and its stack."""
+    world = calm()
+    (record,) = started(world, ask(cloud, overflow=False))
+    done(world, stopping(world, Result.FAILURE))
+    ended(world)
+    return world, record.stack
+
+
+def calls_of_revival(cloud: Cloud) -> int:
+    world, stack = with_evidence(cloud)
+    process = reviving(world, stack)
+    done(world, process)
+    return process.calls
+
+
+REVIVAL = [(cloud, call) for cloud in Cloud for call in range(1, calls_of_revival(cloud) + 1)]
+
+
+@pytest.mark.parametrize(("cloud", "call"), REVIVAL)
+def test_revival_that_dies_holds_nothing_after_its_hours_and_can_be_tried_again(cloud: Cloud, call: int) -> None:
+    world, stack = with_evidence(cloud)
+    before = world.launcher().record(stack)
+    kept = remains(world)
+    assert before
+    reviving(world, stack, hours=1, kill_at=call)
+    world.stage.run(world.stage.now + DEATH)
+    sweeps(world, 10)
+
+    after = world.launcher().record(stack)
+    assert remains(world) == kept
+    assert after
+    assert (after.phase, after.keep_until) == (before.phase, before.keep_until)
+    assert written(world)[stack]
+    assert all(line["ended"] for line in written(world)[stack])
+    done(world, reviving(world, stack))
+    assert f"running machine {stack}" in remains(world)
+    assert before.keep_until
+    world.stage.run(before.keep_until)
+    sweeps(world)
+    assert remains(world) == []
+
+
+@pytest.mark.parametrize("cloud", list(Cloud))
+def test_sweep_that_dies_at_the_end_of_a_revival_is_finished_by_the_next(cloud: Cloud) -> None:
+    for call in range(1, 40):
+        world, stack = with_evidence(cloud)
+        kept = remains(world)
+        done(world, reviving(world, stack, hours=1))
+        world.stage.run(world.stage.now + timedelta(hours=1))
+        sweeping(world, kill_at=call)
+        world.stage.run(world.stage.now + DEATH)
+        sweeps(world, 6)
+        assert remains(world) == kept, f"after a death at call {call}"
+
+
 def test_sweep_that_dies_is_finished_by_the_next() -> None:
     for call in range(1, 40):
         world = calm()
@@ -99,12 +168,16 @@ def test_ledger_has_every_machine_whenever_its_launcher_died() -> None:
         world.stage.run(world.stage.now + DEATH)
         ended(world)
         sweeps(world)
-        written = {
-            stack: lines
-            for key, found in world.objects.found.items()
-            if key.startswith("ledger/")
-            for stack, lines in found.document["machines"].items()
-        }
         for platform in world.platforms.values():
             for paid in platform.bill:
-                assert all(line["ended"] for line in written[paid.stack]), f"{paid.stack}, death at call {call}"
+                assert all(line["ended"] for line in written(world)[paid.stack]), f"{paid.stack}, death at call {call}"
+
+
+def written(world: Town) -> dict[str, list[dict[str, object]]]:
+    """The lines of the ledger by stack."""
+    return {
+        stack: lines
+        for key, found in world.objects.found.items()
+        if key.startswith("ledger/")
+        for stack, lines in found.document["machines"].items()
+    }

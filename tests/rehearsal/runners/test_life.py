@@ -41,6 +41,21 @@ def test_run_gets_a_runner_in_each_cloud_at_once() -> None:
     assert abs(one - other) < timedelta(minutes=1)
 
 
+def test_two_launchers_that_saw_the_same_room_are_not_both_granted_it() -> None:
+    world = calm()
+    platform = world.platforms[Cloud.AZURE]
+    platform.foreign["westus"] = 44
+    runs = [replace(RUN, run_id=number) for number in (1, 2)]
+    starts = [starting(world, [ask(run=run, overflow=False)]) for run in runs]
+
+    world.stage.run(world.stage.now + timedelta(minutes=20))
+
+    assert [process.ended for process in starts] == [True, False]
+    assert platform.refused_by_quota == 0
+    assert [lease.holder for lease in world.launcher().leases.leases()] == ["run-azure-1-1-1"]
+    assert "the platform's quota leaves 1 units to the runners, 1 are leased" in str(world.told)
+
+
 def test_second_start_of_the_same_machine_finds_the_first() -> None:
     world = calm()
     first = started(world, *BOTH)

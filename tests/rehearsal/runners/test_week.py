@@ -47,9 +47,6 @@ def calm() -> Week:
     return calm_week(seed=1, days=1).play()
 
 
-# --- what holds ---
-
-
 @pytest.mark.parametrize("seed", [2, 3])
 def test_every_invariant_holds_in_a_storm(seed: int) -> None:
     assert week(seed, days=1).play().broken == {}
@@ -88,9 +85,6 @@ def test_no_weather_breaks_more_than_the_patience_of_people(seed: int, rates: Ma
     """Where three times as much goes wrong, somebody may give up: a run may be lost, and nothing else."""
     found = week(seed, days=1, a_day=15, weather=Weather(**rates)).play()
     assert set(found.broken) <= {Invariant.LOST}, found.broken
-
-
-# --- what is seen when it does not ---
 
 
 def sweeps_do_nothing(patch: Patch) -> None:
@@ -200,9 +194,6 @@ def test_what_is_broken_on_purpose_is_seen(
 def test_every_invariant_is_broken_by_some_test() -> None:
     marks = test_what_is_broken_on_purpose_is_seen.pytestmark  # type: ignore[attr-defined]  # pytest puts it there
     assert {case[-1] for mark in marks for case in mark.args[1]} == set(Invariant)
-
-
-# --- figures ---
 
 
 def test_figures_are_counted(storm: Week) -> None:

@@ -94,6 +94,15 @@ def machine_policy(account: str, region: str, slot: str) -> Document:
     )
 
 
+def session(region: str, instance: str, user: str) -> tuple[str, ...]:
+    """The command that logs in through Session Manager (Systems Manager User Guide, "Allow and control permissions for SSH")."""
+    proxy = (
+        f"aws ssm start-session --region {region} --target %h --document-name AWS-StartSSHSession "
+        "--parameters portNumber=%p"
+    )
+    return ("ssh", "-o", f"ProxyCommand={proxy}", f"{user}@{instance}")
+
+
 def backstop_trust(account: str, regions: Sequence[str]) -> Document:
     """Who may become the backstop: schedules of our group, on behalf of this account."""
     groups = [f"arn:aws:scheduler:{region}:{account}:schedule-group/{SCHEDULE_GROUP}" for region in regions]

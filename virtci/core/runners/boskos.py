@@ -25,9 +25,17 @@ LAUNCHER = "runner-launcher"
 PORT_NAME = "api"
 REQUEST_TTL = timedelta(seconds=30)
 """How long a place in the queue is kept for somebody who does not ask."""
+EXPIRY = timedelta(hours=25)
+"""How long a lease lives without a sign of life: longer than any machine, which has 24 hours and some for its end."""
 CONFIG_FILE = "config.yaml"
 RBAC = "rbac.authorization.k8s.io"
 _LABEL = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+
+
+def server_path(namespace: str = NAMESPACE) -> str:
+    """Where the server is behind the API server of its cluster."""
+    return f"/api/v1/namespaces/{namespace}/services/{NAME}:{PORT_NAME}/proxy"
+
 
 SERVER_RULES = [
     # Nothing here can be left out: each verb was dropped in turn. Reading single objects is not among them; it caches.

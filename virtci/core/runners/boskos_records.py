@@ -207,6 +207,13 @@ def require_possible(claim: Claim, slots: Iterable[Slot]) -> None:
         )
 
 
+def taken_by_others(claim: Claim, slots: Iterable[Slot]) -> int:
+    """The units of a claim's pool that others have, parts of their claims and strangers included."""
+    others = [slot for slot in slots if slot.pool == claim.pool and slot.owner]
+    owners = (Owner.read(slot.owner) for slot in others)
+    return sum(owner is None or owner.holder != claim.holder for owner in owners)
+
+
 def waiting(claim: Claim, slots: Iterable[Slot], kept: Iterable[Slot] = ()) -> Waiting:
     """Why a claim waits: what the records said of its pool, and what it has got of it since and before."""
     names = {slot.name for slot in kept}

@@ -5,9 +5,17 @@ A pool is the capacity of one cloud in one region (`clouds.pool`), in units of `
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Protocol
 
 from virtci.core.problems import Refusal
+
+
+class Store(StrEnum):
+    """Where leases are kept: in one object of the state account, or by the lease server Boskos, for many launchers."""
+
+    EMBEDDED = "embedded"
+    BOSKOS = "boskos"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -52,6 +60,14 @@ class Waiting:
     reason: str
 
 
+def no_room(claim: Claim, taken: int, room: int | None) -> Waiting | None:
+    """The answer to a claim for which the platform leaves no room beside what others hold of the pool; or nothing."""
+    if room is None or taken + claim.units <= room:
+        return None
+    reason = f"the platform's quota leaves {room} units to the runners, {taken} are leased"
+    return Waiting(pool=claim.pool, ahead=None, free=max(room - taken, 0), reason=reason)
+
+
 class LeaseLost(Exception):
     """The holder has no lease, or not all of it: another machine may have its slots."""
 
@@ -62,10 +78,12 @@ class LeaseStore(Protocol):
     A slot is never in two leases. Every method raises `Refusal` when the store cannot be reached; asking again is safe.
     """
 
-    def acquire(self, claim: Claim) -> Lease | Waiting:
+    def acquire(self, claim: Claim, room: int | None = None) -> Lease | Waiting:
         """Asked again and again by the same holder: keeps its place, and gives what the holder has once granted.
 
-        Who does not ask for some time loses its place. Raises `Refusal` for a claim that no waiting would grant.
+        `room`: units that the platform leaves to all leases of the pool; a claim beyond it waits. Two that ask at once may
+        both wait, and are never both granted the same room. Who does not ask for some time loses its place. Raises
+        `Refusal` for a claim that no waiting would grant.
         """
 
     def heartbeat(self, holder: str) -> None:

@@ -7,6 +7,7 @@ called like the slot.
 import re
 
 from virtci.core.names import named
+from virtci.core.problems import Refusal
 
 ENVIRONMENT = "runners"
 """The GitHub Environment whose workflows may launch."""
@@ -31,3 +32,14 @@ def kept_group(resource_group: str) -> str:
 def log_workspace(resource_group: str) -> str:
     """The log workspace that keeps who read which registration. Raises `Refusal` for a name that is not legal."""
     return named("workspace", f"{resource_group}-logs")
+
+
+def require_entry(region: str, entry: str, stack: str) -> None:
+    """Raises `Refusal` for a region into whose network the stack lets nobody."""
+    if not entry:
+        raise Refusal(
+            f"the stack says from where people log in to machines in {region}",
+            "they have no public address, and the rules of their network let nobody in",
+            f"set runners.azure.regions.{region}.entry to the range of a VPN or a peered network, deploy, and log in from "
+            f"there; what the machine wrote to its console: virtci runners logs {stack}",
+        )

@@ -6,7 +6,7 @@ leak that it is. What is not ours never comes in (`virtci.core.runners.tags`, `n
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -21,7 +21,7 @@ CLOSING = timedelta(minutes=2)
 
 
 LATE = timedelta(hours=1)
-"""From then on, what is kept past its time is a leak: a sweep comes every few minutes."""
+"""From then on, what is kept or runs past its time is a leak: a sweep comes every few minutes."""
 
 
 class Leak(StrEnum):
@@ -56,6 +56,8 @@ class SeenMachine:
     tags: RunTags
     created: datetime
     holds_vcpus: bool
+    in_stack: bool = True
+    """Whether a stack declares it: what is kept of a machine that was deleted outlives its stack."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -136,7 +138,11 @@ class Plan:
 
 def plan(seen: Seen) -> Plan:
     """What is to be done. The order matters little: every action can run again, and the next sweep sees what is left."""
-    return Plan((*_machines(seen), *_stacks(seen), *_runners(seen), *_leases(seen)))
+    # A machine that came back and what is kept of it are two views of one stack, which is taken down once.
+    ends: dict[str, Action] = {}
+    for action in (*_machines(seen), *_stacks(seen)):
+        ends.setdefault(action.target, action)
+    return Plan((*ends.values(), *_runners(seen), *_leases(seen)))
 
 
 def _machines(seen: Seen) -> Iterator[Action]:
@@ -155,7 +161,8 @@ def _judge(machine: SeenMachine, seen: Seen, online: bool) -> Action | None:
     run = seen.runs.get(tags.run)
     young = now - machine.created < BOOTING
     if run is None and not young:
-        return _destroy(machine, Leak.LEFT_RUNNING, f"GitHub does not know run {tags.run}")
+        known = f"GitHub does not know run {tags.run}" if tags.run else "it has no record, and its tags are gone"
+        return _destroy(machine, Leak.LEFT_RUNNING, known)
     if run and run.ended and now - run.ended >= CLOSING:
         why = f"run {tags.run} ended at {run.ended:%Y-%m-%d %H:%M} UTC"
         if tags.label in run.failed and machine.holds_vcpus:
@@ -177,7 +184,7 @@ def _judge_kept(machine: SeenMachine, until: datetime, now: datetime) -> Action 
             do=Do.KEEP,
             target=machine.tags.stack,
             why="it is kept, and still takes vCPU after its deadline",
-            leak=Leak.KEPT_RUNNING,
+            leak=Leak.KEPT_RUNNING if now - machine.tags.deadline >= LATE else None,
         )
     return None
 
@@ -187,11 +194,13 @@ def _destroy(machine: SeenMachine, leak: Leak | None, why: str) -> Action:
 
 
 def _stacks(seen: Seen) -> Iterator[Action]:
-    known = {machine.tags.stack for machine in seen.machines}
+    known = {machine.tags.stack for machine in seen.machines if machine.in_stack}
+    kept = {machine.tags.stack for machine in seen.machines if not machine.in_stack}
     for stack in seen.stacks:
         if stack.name not in known and seen.now - stack.updated >= BOOTING:
             why = f"there is no machine, {_minutes(seen.now - stack.updated)} after the last change"
-            yield Action(do=Do.DESTROY, target=stack.name, why=why, leak=Leak.EMPTY_STACK)
+            do = Do.KEEP if stack.name in kept else Do.DESTROY
+            yield Action(do=do, target=stack.name, why=why, leak=Leak.EMPTY_STACK)
 
 
 def _runners(seen: Seen) -> Iterator[Action]:
@@ -219,11 +228,6 @@ def _leases(seen: Seen) -> Iterator[Action]:
                 why=f"it has no machine, and its holder was last heard of {_minutes(seen.now - lease.heartbeat)} ago",
                 leak=Leak.LOST_LEASE,
             )
-
-
-def expected_holders(machines: Iterable[SeenMachine]) -> set[str]:
-    """The stacks whose machines take vCPU: each should hold a lease."""
-    return {machine.tags.stack for machine in machines if machine.holds_vcpus}
 
 
 def _minutes(span: timedelta) -> str:

@@ -11,9 +11,9 @@ from datetime import UTC, datetime
 from virtci.core.lifetimes import Lifetime
 from virtci.core.problems import Refusal
 from virtci.core.runners.clouds import Cloud
+from virtci.core.runners.substrate import ENVIRONMENT
 from virtci.core.tags import MANAGED_BY, TagSet, tags
 
-ENVIRONMENT = "runners"
 KEPT_UNTIL = "keep-until"
 FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
@@ -29,21 +29,6 @@ class RunTags:
     slot: str
     deadline: datetime
     keep_until: datetime | None = None
-
-    @property
-    def run_id(self) -> int:
-        """GitHub's number of the run."""
-        return int(self.run.split("/")[2])
-
-    @property
-    def attempt(self) -> int:
-        """Which attempt of the run asked for it."""
-        return int(self.run.split("/")[3])
-
-    @property
-    def repository(self) -> str:
-        """`owner/name`."""
-        return "/".join(self.run.split("/")[:2])
 
     def kept(self, until: datetime) -> "RunTags":
         """The same machine, kept."""
@@ -87,9 +72,14 @@ def read_run_tags(found: Mapping[str, str], system: str) -> RunTags | None:
     except (KeyError, ValueError) as error:
         raise Refusal(
             f"a machine of ours has the tags that it was made with; `{found.get('stack', 'unnamed')}` has not: {error}",
-            "nobody can tell whose it is, so nothing is done with it",
-            "put the tags back, or take the machine down by hand",
+            "nobody can tell from it whose it is, and until when",
+            "put the tags back, or take it down: virtci runners sweep goes by the record of a machine in a slot",
         ) from None
+
+
+def untold(stack: str) -> RunTags:
+    """What is known of a machine of ours that says nothing, or nothing true: the rest is in its record."""
+    return RunTags(stack=stack, label="", shown=stack, run="", slot="", deadline=datetime.max.replace(tzinfo=UTC))
 
 
 def _run(value: str) -> str:

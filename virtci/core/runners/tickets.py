@@ -1,7 +1,7 @@
 """The embedded store's arithmetic: one small state, first come first served in each pool, and claims that never starve.
 
 Every function takes a state and a moment and gives a new state; who writes it makes sure that nobody wrote in between
-(`virtci.fleet.runners.lease_file`).
+(`virtci.fleet.runners.embedded_leases`).
 """
 
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from virtci.core.problems import Refusal
-from virtci.core.runners.leases import Claim, Lease, LeaseLost, Waiting
+from virtci.core.runners.leases import Claim, Lease, LeaseLost, Waiting, no_room
 
 FORGOTTEN = timedelta(minutes=5)
 """A claim in the queue that was not heard of for so long gives up its place: whoever waits asks every few seconds."""
@@ -41,8 +41,13 @@ class State:
         return next((lease for lease in self.leases if lease.holder == holder), None)
 
 
-def acquire(state: State, claim: Claim, slots: tuple[str, ...], now: datetime) -> tuple[State, Lease | Waiting]:
-    """Grants a claim when enough slots are free after all that came before it; else it has or keeps its place."""
+def acquire(
+    state: State, claim: Claim, slots: tuple[str, ...], now: datetime, room: int | None = None
+) -> tuple[State, Lease | Waiting]:
+    """Grants a claim when enough slots are free after all that came before it; else it has or keeps its place.
+
+    A claim beyond the `room` that the platform leaves has no place: it would hold up those who ask for another family.
+    """
     if claim.units > len(slots):
         raise Refusal(
             f"pool {claim.pool} has {len(slots)} units of 4 vCPU; {claim.holder} asks for {claim.units}",
@@ -51,6 +56,9 @@ def acquire(state: State, claim: Claim, slots: tuple[str, ...], now: datetime) -
         )
     if held := state.lease(claim.holder):
         return renewed(state, claim.holder, now), replace(held, heartbeat=now)
+    taken = sum(len(lease.slots) for lease in state.leases if lease.pool == claim.pool)
+    if full := no_room(claim, taken, room):
+        return replace(state, queue=tuple(ticket for ticket in state.queue if ticket.claim != claim)), full
     queue = _asked_again(state.queue, claim, now)
     before = [ticket.claim for ticket in queue if ticket.claim.pool == claim.pool]
     before = before[: before.index(claim)]

@@ -45,13 +45,18 @@ def key_of_evidence(stack: str) -> str:
 
 
 def keep(shelf: Shelf, stack: str, slot: str, machine: "VirtualMachine | None", tags: RunTags) -> None:
-    """Marks the machine, saves its log, turns it off and copies its disk; what was done before is not done again."""
+    """Marks the machine, saves its log, turns it off and copies its disk; what was done before is not done again.
+
+    So what people changed on a machine that came back is not kept: evidence stays that of the failure.
+    """
     marks = run_tags(replace(shelf.tags, stack=stack), Cloud.AZURE, tags)
     if machine is None:
-        if _snapshot(shelf, stack) is None:
+        if snapshot(shelf, stack) is None:
             shelf.observe(stack, "the machine was gone before anything of it could be kept")
         return
     _mark(shelf, stack, slot, {**(machine.tags or {}), **marks})
+    if snapshot(shelf, stack):
+        return
     _save_log(shelf, stack, slot, tags)
     with answering(f"turning {stack} off"):
         shelf.clouds.compute.virtual_machines.begin_deallocate(slot, stack).result()
@@ -109,9 +114,6 @@ def _serial_log(shelf: Shelf, stack: str, slot: str) -> tuple[str, str]:
 def _copy(shelf: Shelf, stack: str, machine: "VirtualMachine", marks: Mapping[str, str]) -> None:
     from azure.mgmt.compute.models import CreationData, Snapshot, SnapshotSku
 
-    known = _snapshot(shelf, stack)
-    if known is not None and str(known.provisioning_state).lower() == MADE:
-        return
     wanted = Snapshot(
         location=machine.location,
         tags=dict(marks),
@@ -125,11 +127,13 @@ def _copy(shelf: Shelf, stack: str, machine: "VirtualMachine", marks: Mapping[st
         shelf.clouds.compute.snapshots.begin_create_or_update(shelf.group, _name(stack), wanted).result()
 
 
-def _snapshot(shelf: Shelf, stack: str) -> "Snapshot | None":
+def snapshot(shelf: Shelf, stack: str) -> "Snapshot | None":
+    """The copy of a machine's disk, once it is whole."""
     from azure.core.exceptions import ResourceNotFoundError
 
     with answering(f"snapshot {stack}"), suppress(ResourceNotFoundError):
-        return shelf.clouds.compute.snapshots.get(shelf.group, _name(stack))
+        found = shelf.clouds.compute.snapshots.get(shelf.group, _name(stack))
+        return found if str(found.provisioning_state).lower() == MADE else None
     return None
 
 

@@ -24,9 +24,10 @@ from virtci.core.runners.boskos_records import (
     holdings,
     require_holder,
     require_possible,
+    taken_by_others,
     waiting,
 )
-from virtci.core.runners.leases import Claim, Lease, LeaseLost, Waiting
+from virtci.core.runners.leases import Claim, Lease, LeaseLost, Waiting, no_room
 from virtci.fleet.runners.boskos_api import NOTHING_LEASED, BoskosApi, Unsettled
 from virtci.fleet.waiting import Pace, now
 
@@ -44,10 +45,10 @@ class BoskosLeases:
     pace: Pace = field(default_factory=lambda: Pace(now, sleep, POLL_SECONDS))
     patience: timedelta = PATIENCE
 
-    def acquire(self, claim: Claim) -> Lease | Waiting:
+    def acquire(self, claim: Claim, room: int | None = None) -> Lease | Waiting:
         """The units, or what is known of the wait; see `LeaseStore`. Ask more often than every `REQUEST_TTL`."""
         require_holder(claim.holder)
-        return self._settled(lambda: self._acquire(claim))
+        return self._settled(lambda: self._acquire(claim, room))
 
     def heartbeat(self, holder: str) -> None:
         """Tells that the holder lives. Raises `LeaseLost` when it has no lease."""
@@ -65,16 +66,20 @@ class BoskosLeases:
         """Takes back what had no heartbeat for so long, and returns it, claims with a part of their units as well."""
         return self._settled(lambda: self._reap(older_than))
 
-    def _acquire(self, claim: Claim) -> Lease | Waiting:
+    def _acquire(self, claim: Claim, room: int | None) -> Lease | Waiting:
         slots = self.api.slots()
         require_possible(claim, slots)
         held = holdings(slots)
         own = [item for item in held if item.holder == claim.holder]
         if granted := next((item for item in own if item.is_complete), None):
             return self._granted(granted, own)
+        full = no_room(claim, taken_by_others(claim, slots), room)
         for other in own:
-            if other.pool == claim.pool and other.units != claim.units:
+            # Parts that were kept without room would take it from another claim that keeps a part.
+            if other.pool == claim.pool and (full or other.units != claim.units):
                 self._give_back((*other.slots, *other.surplus))
+        if full:
+            return full
         part = next((item for item in own if (item.pool, item.units) == (claim.pool, claim.units)), None)
         kept, indexes = (part.slots, part.missing) if part else ((), range(claim.units))
         got = (*kept, *self._take(claim, indexes))
@@ -82,6 +87,10 @@ class BoskosLeases:
             return waiting(claim, slots)
         (part,) = holdings(got)
         if part.is_complete:
+            # Looked at once more: whoever was granted room in the meantime did not see these units.
+            if full := no_room(claim, taken_by_others(claim, self.api.slots()), room):
+                self._give_back(got)
+                return full
             return self._granted(part, [part, *own])
         if gives_way(part, held):
             self._give_back(got)

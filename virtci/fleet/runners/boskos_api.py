@@ -8,8 +8,6 @@ outage of the API server for seconds, because it reads from a cache. The records
 """
 
 import ssl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
@@ -17,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from virtci.core.cluster_objects import NAMESPACE
 from virtci.core.problems import Refusal
-from virtci.core.runners.boskos import NAME, PORT_NAME
+from virtci.core.runners.boskos import server_path
 from virtci.core.runners.boskos_records import GROUP, SLOTS, VERSION, Owner, Slot, State
 from virtci.fleet.cluster_api import ClusterApi, ClusterError
 
@@ -121,8 +119,7 @@ class BoskosApi:
         )
 
 
-@contextmanager
-def through(client: "ApiClient") -> Iterator[BoskosApi]:
+def through(client: "ApiClient", path: str = server_path()) -> BoskosApi:
     """The server behind the API server of a cluster, with the login of a client of that cluster."""
     import httpx
 
@@ -137,9 +134,8 @@ def through(client: "ApiClient") -> Iterator[BoskosApi]:
             request.headers["Authorization"] = found["value"]
         return request
 
-    path = f"/api/v1/namespaces/{NAMESPACE}/services/{NAME}:{PORT_NAME}/proxy"
-    with httpx.Client(base_url=f"{configuration.host}{path}", verify=trust, auth=log_in, timeout=SECONDS) as http:
-        yield BoskosApi(http, ClusterApi(client))
+    http = httpx.Client(base_url=f"{configuration.host}{path}", verify=trust, auth=log_in, timeout=SECONDS)
+    return BoskosApi(http, ClusterApi(client))
 
 
 _NONE: frozenset[int] = frozenset({HTTPStatus.NOT_FOUND})

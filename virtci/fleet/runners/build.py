@@ -8,19 +8,23 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from typing import TypeVar
 
+from virtci.core.kubeconfigs import VARIABLE
 from virtci.core.problems import Refusal
 from virtci.core.runners.clouds import Cloud, pool
 from virtci.core.runners.ladder import Place
+from virtci.core.runners.leases import LeaseStore, Store
 from virtci.core.tags import TagSet
-from virtci.fleet.clouds import Clouds, connect, github
+from virtci.fleet.clouds import Clouds, connect, github, kubernetes
 from virtci.fleet.runners.embedded_leases import EmbeddedLeases
 from virtci.fleet.runners.launcher import Launcher, Observe, Rules
-from virtci.fleet.runners.objects import BlobObjects
+from virtci.fleet.runners.objects import BlobObjects, Objects
 from virtci.fleet.runners.ports import Limits, RunnerCloud, Together
 from virtci.fleet.waiting import now, pace_of
 from virtci.outputs.contract import AwsRunnersPart, AzureRunnersPart, Outputs, RunnersPart
+from virtci.settings.cluster_access import require_kubeconfig
 from virtci.settings.models import Settings
 
 Found = TypeVar("Found")
@@ -64,7 +68,7 @@ def desk(
             remove=lambda stack: _remove(there, stack),
             secrets_provider=os.environ.get(SECRETS, ""),
         ),
-        leases=EmbeddedLeases(objects, pools(part), now),
+        leases=lease_store(part, objects),
         objects=objects,
         pace=pace_of(clouds),
         limits=limits or Limits(),
@@ -187,6 +191,17 @@ def pools(part: RunnersPart) -> dict[str, tuple[str, ...]]:
         if there
         for name, region in there.regions.items()
     }
+
+
+def lease_store(part: RunnersPart, objects: Objects) -> LeaseStore:
+    """Where leases are kept. Raises `ProblemsError` where no kubeconfig leads to the cluster of the lease server."""
+    if part.leases.store is Store.EMBEDDED:
+        return EmbeddedLeases(objects, pools(part), now)
+    from virtci.fleet.runners.boskos import BoskosLeases
+    from virtci.fleet.runners.boskos_api import through
+
+    require_kubeconfig(f"{part.leases.cluster}")
+    return BoskosLeases(through(kubernetes(Path(os.environ[VARIABLE]).read_text()), part.leases.path))
 
 
 def together(*tasks: Callable[[], Found]) -> list[Found]:

@@ -21,7 +21,7 @@ class EmbeddedLeases:
     pools: Mapping[str, tuple[str, ...]]
     now: Callable[[], datetime]
 
-    def acquire(self, claim: Claim) -> Lease | Waiting:
+    def acquire(self, claim: Claim, room: int | None = None) -> Lease | Waiting:
         """The units, or what is known of the wait; see `LeaseStore`."""
         slots = self.pools.get(claim.pool)
         if slots is None:
@@ -32,8 +32,9 @@ class EmbeddedLeases:
             )
 
         def change(document: Document | None) -> tuple[Document | None, Lease | Waiting]:
-            state, found = tickets.acquire(_state(document), claim, slots, self.now())
-            return tickets.to_document(state), found
+            before = _state(document)
+            after, found = tickets.acquire(before, claim, slots, self.now(), room)
+            return (None if after == before else tickets.to_document(after)), found
 
         return update(self.objects, KEY, change)
 

@@ -64,6 +64,12 @@ class Launcher:
         mine = {record.stack: record for record in found if record.request.name.label == label}
         return sorted(mine.values(), key=lambda record: record.request.name.again)
 
+    def records_of_run(self, run_id: int) -> list[Record]:
+        """Every machine that a run ever had, by its stack; those that are gone too."""
+        folders = [f"{folder}/run-{cloud}-{run_id}-" for folder in ("ended", "runners") for cloud in Cloud]
+        found = {record.stack: record for folder in folders for record in self._read(folder)}
+        return [found[stack] for stack in sorted(found)]
+
     def has_ended(self, run: Run) -> bool:
         """Whether machines of a run were there once."""
         return any(self.objects.keys(f"ended/run-{cloud}-{run.run_id}-") for cloud in Cloud)

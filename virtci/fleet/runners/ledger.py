@@ -14,8 +14,8 @@ from virtci.fleet.runners.launcher import Launcher
 from virtci.fleet.runners.objects import Document, update
 
 Lines = list[dict[str, Any]]
-LONGEST = timedelta(days=1)
-"""No machine is paid for longer: the deadline of each is at most a day away."""
+LONGEST = timedelta(days=2)
+"""No machine is paid for longer: the deadline of each is at most a day away, and the next sweep takes it down."""
 
 
 def opened(launcher: Launcher, stack: str, run: str, rung: Rung) -> None:
@@ -35,7 +35,7 @@ def closed(launcher: Launcher, stack: str, busy: timedelta = timedelta()) -> Non
 
 
 def entries(launcher: Launcher) -> list[Entry]:
-    """The entries that can have cost something today, those of yesterday included."""
+    """The entries that can have cost something today, those of the days before included."""
     return [entry for day in _days(launcher.pace.now()) for entry in of_day(launcher, day)]
 
 

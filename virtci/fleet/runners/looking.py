@@ -1,8 +1,7 @@
 """Looking at runners: which records a person means, and why a job waits for one."""
 
 from virtci.core.problems import Refusal, nearest
-from virtci.core.runners import requests, tickets
-from virtci.core.runners.clouds import Cloud
+from virtci.core.runners import tickets
 from virtci.core.runners.naming import LABEL, STACK, stack_of
 from virtci.core.runners.requests import OVER, Phase, Record
 from virtci.fleet.runners.embedded_leases import KEY
@@ -24,7 +23,7 @@ def meant(launcher: Launcher, word: str) -> list[Record]:
         record = launcher.record(word)
         found = [record] if record else []
     elif run_id := _run_id(word):
-        found = of_run(launcher, run_id)
+        found = launcher.records_of_run(run_id)
     else:
         found = [record for record in launcher.records() if record.request.name.shown == word]
     if found:
@@ -35,19 +34,6 @@ def meant(launcher: Launcher, word: str) -> list[Record]:
         "there is nothing to look at",
         nearest(word, known) if known else "virtci runners list: there is no machine now; the id of an ended run works",
     )
-
-
-def of_run(launcher: Launcher, run_id: int) -> list[Record]:
-    """Every machine that a run ever had, by its stack; those that are gone too."""
-    keys = [
-        key
-        for folder in ("ended", "runners")
-        for cloud in Cloud
-        for key in launcher.objects.keys(f"{folder}/run-{cloud}-{run_id}-")
-    ]
-    found = (launcher.objects.read(key) for key in keys)
-    records = [requests.from_document(item.document) for item in found if item]
-    return sorted({record.stack: record for record in records}.values(), key=lambda record: record.stack)
 
 
 def one_meant(launcher: Launcher, word: str) -> Record:
@@ -63,30 +49,16 @@ def one_meant(launcher: Launcher, word: str) -> Record:
 
 
 def ssh_command(launcher: Launcher, record: Record) -> list[str]:
-    """The command that logs in to a machine: in EC2 through Session Manager, which needs no open port.
-
-    Raises `Refusal` for a machine that is off, and in Azure, where there is no way in from outside of its network.
-    """
+    """The command that logs in to a machine. Raises `Refusal` for one that is off, and where nobody is let in."""
     machines = [item for cloud in launcher.clouds.values() for item in cloud.machines()]
     machine = next((item for item in machines if item.tags.stack == record.stack and item.holds_vcpus), None)
-    if machine is None or record.rung is None:
+    if machine is None:
         raise Refusal(
             f"the machine of {record.stack} runs",
             f"nobody can log in to it; it is {record.phase}",
             f"if it was kept, bring it back: virtci runners revive {record.stack}",
         )
-    if machine.cloud is not Cloud.EC2:
-        raise Refusal(
-            f"there is a way from here into the network of {record.stack}",
-            "machines in Azure have no public address, and the network has no bastion",
-            f"from a machine that is connected to that network: ssh {USER}@ADDRESS, with the address that "
-            f"`az vm list-ip-addresses --resource-group {record.slot} --name {record.stack}` tells",
-        )
-    proxy = (
-        f"aws ssm start-session --region {record.rung.region} --target %h --document-name AWS-StartSSHSession "
-        "--parameters portNumber=%p"
-    )
-    return ["ssh", "-o", f"ProxyCommand={proxy}", f"{USER}@{machine.id}"]
+    return [*launcher.clouds[machine.cloud].login(machine, USER)]
 
 
 def why_waiting(launcher: Launcher, label: str = "") -> list[tuple[str, str]]:

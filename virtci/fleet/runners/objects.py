@@ -9,11 +9,12 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from virtci.core.problems import Refusal
+from virtci.fleet.waiting import Backoff
 
 if TYPE_CHECKING:
     from azure.storage.blob import ContainerClient
@@ -39,6 +40,10 @@ class Versioned:
 class Objects(Protocol):
     """Where objects are; a key looks like a path."""
 
+    @property
+    def backoff(self) -> Backoff:
+        """How long who lost a race waits until he tries again."""
+
     def read(self, key: str) -> Versioned | None:
         """The object, or nothing."""
 
@@ -57,7 +62,7 @@ def update(objects: Objects, key: str, change: Callable[[Document | None], tuple
 
     `change` gets the object (nothing: there is none) and gives the new one (nothing: leave it), and may run again.
     """
-    for _ in range(ATTEMPTS):
+    for attempt in range(1, ATTEMPTS + 1):
         seen = objects.read(key)
         document, found = change(seen.document if seen else None)
         if document is None:
@@ -65,6 +70,8 @@ def update(objects: Objects, key: str, change: Callable[[Document | None], tuple
         try:
             objects.write(key, document, seen.version if seen else None)
         except LostRace:
+            if attempt < ATTEMPTS:
+                objects.backoff.pause(attempt)
             continue
         return found
     raise Refusal(
@@ -79,6 +86,7 @@ class FileObjects:
     """Objects as files of a folder, for one machine."""
 
     folder: Path
+    backoff: Backoff = field(default_factory=Backoff)
 
     def read(self, key: str) -> Versioned | None:
         """The object, or nothing."""
@@ -124,6 +132,7 @@ class BlobObjects:
     """Objects as blobs of a container; conditional requests keep writers apart (Azure, "Specifying conditional headers")."""
 
     container: "ContainerClient"
+    backoff: Backoff = field(default_factory=Backoff)
 
     def read(self, key: str) -> Versioned | None:
         """The object, or nothing."""

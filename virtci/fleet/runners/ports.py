@@ -102,8 +102,18 @@ class RunnerCloud(Protocol):
     def keep(self, stack: str, slot: str, tags: RunTags) -> None:
         """Turns the machine into what is kept, with its serial log and disk; can run again after it broke off."""
 
+    def revive(self, stack: str, slot: str, tags: RunTags) -> Mapping[str, str]:
+        """Turns on the machine that was kept in `slot`, as one of the slot in `tags`; can run again after it broke off.
+
+        Where the machine was deleted, returns what its stack makes it of again: `snapshot`. Raises `StartFailed` for what
+        the platform refuses, or when there is nothing any more.
+        """
+
     def discard(self, machine: SeenMachine) -> None:
         """Deletes what is kept outside a stack."""
+
+    def login(self, machine: SeenMachine, user: str) -> Sequence[str]:
+        """The command by which people log in. Raises `Refusal` where nobody is let in."""
 
 
 class Actions(Protocol):

@@ -121,8 +121,6 @@ class RunStacks:
             if STACK.fullmatch(item.name)
         ]
 
-    # --- workspaces ---
-
     @contextmanager
     def _stack(self, name: str, config: Mapping[str, Any]) -> Iterator[Stack]:
         """A stack with its whole configuration, whether it is in the backend or not."""
@@ -166,8 +164,6 @@ class RunStacks:
             raise
         except CommandError as error:
             raise Unanswered(Code.INTERNAL, f"the state of {stack.name} cannot be read: {_own_words(error)}") from None
-
-    # --- operations ---
 
     def _insist(self, name: str, stack: Stack, operation: Callable[[_Said], object]) -> None:
         """Carries an operation out; again when a lock was in the way that nobody holds, or for what may be a passing fault."""

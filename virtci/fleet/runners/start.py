@@ -125,9 +125,6 @@ def _number_taken(record: Record, request: Request) -> Refusal:
     )
 
 
-# --- units ---
-
-
 @dataclass(slots=True)
 class _Wait:
     """A wait for units, as far as it came."""
@@ -200,18 +197,11 @@ def _claim(request: Request, rung: Rung) -> Claim:
 
 
 def ask(launcher: Launcher, claim: Claim, rung: Rung) -> Lease | Waiting:
-    """Units of a rung's pool, unless others use so much of the platform's quota that ours would not fit."""
-    room = launcher.clouds[rung.cloud].room(rung)
-    taken = sum(len(lease.slots) for lease in _of_others(launcher, claim))
-    if taken + claim.units > room:
-        reason = f"the platform's quota leaves {room} units to the runners, {taken} are leased"
-        return Waiting(pool=rung.pool, ahead=None, free=max(room - taken, 0), reason=reason)
-    return launcher.leases.acquire(claim)
+    """Units of a rung's pool, unless others use so much of the platform's quota that ours would not fit.
 
-
-def _of_others(launcher: Launcher, claim: Claim) -> list[Lease]:
-    """What others hold of the pool of a claim."""
-    return [item for item in launcher.leases.leases() if item.pool == claim.pool and item.holder != claim.holder]
+    The store decides, because several launchers may see the same room.
+    """
+    return launcher.leases.acquire(claim, launcher.clouds[rung.cloud].room(rung))
 
 
 def _over_budget(launcher: Launcher, wait: _Wait) -> str:
@@ -231,16 +221,14 @@ def _tell_wait(launcher: Launcher, request: Request, wait: _Wait, said: str) -> 
         launcher.reached(request.name.stack, Phase.REQUESTED, why=said)
 
 
-# --- a machine on one rung ---
-
-
 def _run_on(launcher: Launcher, request: Request, rung: Rung, lease: Lease) -> Record:
     """A runner on one rung. Raises `StartFailed`."""
     cloud, stack, slot = launcher.clouds[rung.cloud], request.name.stack, lease.slots[0]
     _beat(launcher, request)
     _insist(launcher, partial(cloud.withdraw, slot))
     ledger.opened(launcher, stack, request.name.run.path, rung)
-    launcher.stacks.up(stack, _declared(launcher, request, rung, slot))
+    end = launcher.pace.now() + launcher.rules.maximum
+    launcher.stacks.up(stack, {**declared(launcher, request, rung, slot, end), "image": cloud.image(rung.region)})
     record = launcher.reached(stack, Phase.CREATED)
     deadline = record.at[Phase.CREATED] + launcher.limits.boot
     _wait_for_proof(launcher, request, rung, slot, deadline)
@@ -287,9 +275,9 @@ def _patient(question: Callable[[], Found | None]) -> Callable[[], Found | None]
     return ask
 
 
-def _declared(launcher: Launcher, request: Request, rung: Rung, slot: str) -> dict[str, object]:
-    """The section `runner` of the machine's stack."""
-    cloud, name = launcher.clouds[rung.cloud], request.name
+def declared(launcher: Launcher, request: Request, rung: Rung, slot: str, deadline: datetime) -> dict[str, object]:
+    """The section `runner` of the machine's stack, without what its disk is made of."""
+    name = request.name
     return {
         "cloud": rung.cloud.value,
         "name": name.shown,
@@ -302,12 +290,11 @@ def _declared(launcher: Launcher, request: Request, rung: Rung, slot: str) -> di
         "zone": rung.zone,
         "spot": rung.spot,
         "slot": slot,
-        "image": cloud.image(rung.region),
         "run": name.run.path,
-        "deadline": (launcher.pace.now() + launcher.rules.maximum).strftime(FORMAT),
+        "deadline": deadline.strftime(FORMAT),
         "agent": dict(launcher.rules.agent),
         "keys": list(launcher.rules.keys),
-        **cloud.place(rung),
+        **launcher.clouds[rung.cloud].place(rung),
     }
 
 
@@ -378,9 +365,6 @@ def _takes_jobs(launcher: Launcher, label: str) -> bool:
 def _forget(launcher: Launcher, label: str) -> None:
     if runner := launcher.github.runner(label):
         launcher.github.forget(runner.id)
-
-
-# --- after a failure ---
 
 
 def _clean(launcher: Launcher, request: Request, rung: Rung, lease: Lease) -> None:

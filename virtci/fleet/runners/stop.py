@@ -76,7 +76,7 @@ def stop(launcher: Launcher, record: Record, decided: Verdict) -> Record:
 
 def destroy(launcher: Launcher, record: Record, why: str) -> Record:
     """Takes a machine down with all that belongs to it, its units last."""
-    busy = launcher.github.busy(record.request.name.run.path, record.request.name.label)
+    busy = _busy(launcher, record)
     _unregister(launcher, record)
     launcher.stacks.destroy(record.stack)
     ledger.closed(launcher, record.stack, busy)
@@ -90,11 +90,11 @@ def keep(launcher: Launcher, record: Record, why: str) -> Record:
     rung = record.rung
     if rung is None:
         raise ValueError(f"{record.stack} never had a machine")
-    failed_at = launcher.pace.now()
+    before, failed_at = record, launcher.pace.now()
     until = record.keep_until or keep_until(failed_at, launcher.rules.retention_days)
     # Written first: from here on, whoever finds the machine knows that it is evidence, and until when.
     record = launcher.reached(record.stack, Phase.KEPT, keep_until=until, why=why)
-    busy = launcher.github.busy(record.request.name.run.path, record.request.name.label)
+    busy = _busy(launcher, before)
     _unregister(launcher, record)
     cloud = launcher.clouds[rung.cloud]
     cloud.keep(record.stack, record.slot, tags_of(record, failed_at + KEEPING))
@@ -120,9 +120,23 @@ def tags_of(record: Record, deadline: datetime) -> RunTags:
     )
 
 
+def _busy(launcher: Launcher, record: Record) -> timedelta:
+    """How long jobs ran on it; none do on a machine that came back for people."""
+    if record.phase is Phase.REVIVED:
+        return timedelta()
+    return launcher.github.busy(record.request.name.run.path, record.request.name.label)
+
+
 def _unregister(launcher: Launcher, record: Record) -> None:
-    """Takes the runner off GitHub, so that no job is sent to a machine that goes away."""
-    if record.rung and record.slot:
+    """Takes the runner off GitHub, so that no job is sent to a machine that goes away.
+
+    A kept machine may have lost its slot and its label to others since: what they have there stays.
+    """
+    if record.rung and any(
+        record.slot in lease.slots for lease in launcher.leases.leases() if lease.holder == record.stack
+    ):
         launcher.clouds[record.rung.cloud].withdraw(record.slot)
+    if launcher.records_under(record.request.name.label)[-1].stack != record.stack:
+        return
     if (runner := launcher.github.runner(record.request.name.label)) and not launcher.github.forget(runner.id):
         launcher.observe(record.stack, "GitHub still shows a job on it; the record goes when the job is given up")

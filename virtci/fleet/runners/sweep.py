@@ -15,8 +15,12 @@ from virtci.core.runners.sweep import Action, Do, Plan, Seen, SeenLease, SeenMac
 from virtci.fleet.runners import ledger
 from virtci.fleet.runners.launcher import Launcher
 from virtci.fleet.runners.ports import StartFailed, Together
+from virtci.fleet.runners.revive import LONGEST
 from virtci.fleet.runners.start import start
-from virtci.fleet.runners.stop import DONE, destroy, keep
+from virtci.fleet.runners.stop import DONE, KEEPING, destroy, keep
+
+MAY_RUN = {Phase.KEPT: KEEPING, Phase.REVIVED: LONGEST}
+"""How long a machine may run after it reached a phase; in any other, what the rules allow from its creation on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +35,15 @@ class Swept:
 def look(launcher: Launcher) -> Seen:
     """Everything as of now. Records and machines come first: what is gone when the others are looked at is no leak."""
     records = launcher.records()
-    machines = tuple(machine for cloud in launcher.clouds.values() for machine in cloud.machines())
+    known = {record.stack: record for record in records}
+    found = (machine for cloud in launcher.clouds.values() for machine in cloud.machines())
+    machines = tuple(_as_recorded(launcher, machine, known.get(machine.tags.stack)) for machine in found)
     stacks = tuple(launcher.stacks.all())
     runners = tuple(launcher.github.runners())
     leases = tuple(SeenLease(holder=item.holder, heartbeat=item.heartbeat) for item in launcher.leases.leases())
     came_online = {record.stack for record in records if Phase.ONLINE in record.at}
-    found = {machine.tags.run for machine in machines if machine.tags.keep_until is None}
-    runs = {run: seen for run in sorted(found) if (seen := launcher.github.run(run))}
+    asked = {machine.tags.run for machine in machines if machine.tags.keep_until is None} - {""}
+    runs = {run: seen for run in sorted(asked) if (seen := launcher.github.run(run))}
     return Seen(
         now=launcher.pace.now(),
         machines=machines,
@@ -49,13 +55,33 @@ def look(launcher: Launcher) -> Seen:
     )
 
 
+def _as_recorded(launcher: Launcher, machine: SeenMachine, record: Record | None) -> SeenMachine:
+    """A machine as its record has it: in Azure it can change its own tags, and so would end when it likes, or never.
+
+    Its tags can only make its time shorter than it can be by the record, and by when the platform made it.
+    """
+    if not machine.in_stack:
+        return machine
+    tags, latest = machine.tags, machine.created + launcher.rules.maximum
+    if record is None:
+        tags = replace(tags, keep_until=None if machine.holds_vcpus else tags.keep_until)
+    else:
+        name, until = record.request.name, record.keep_until
+        kept = min(tags.keep_until, until) if tags.keep_until and until else None
+        tags = replace(tags, label=name.label, shown=name.shown, run=name.run.path, keep_until=kept)
+        if record.phase in MAY_RUN:
+            latest = record.at[record.phase] + MAY_RUN[record.phase]
+    return replace(machine, tags=replace(tags, deadline=min(tags.deadline, latest)))
+
+
 def sweep(launcher: Launcher, together: Together, dry_run: bool = False) -> Swept:
     """Puts right what does not fit together, several things at once; with `dry_run` it only says what it would do."""
     seen = look(launcher)
     plan = core.plan(seen)
     if dry_run:
         return Swept(plan, (), ())
-    machines = {machine.tags.stack: machine for machine in seen.machines}
+    # Of a machine that came back and what is kept of it, the machine counts.
+    machines = {machine.tags.stack: machine for machine in sorted(seen.machines, key=lambda item: item.in_stack)}
     # Renewals one after another: all leases may be one object, whose writers would only keep each other from writing it.
     done = [_tried(launcher, action, machines) for action in plan.actions if action.do is Do.RENEW]
     others = [action for action in plan.actions if action.do is not Do.RENEW]
@@ -110,6 +136,8 @@ def _forget(launcher: Launcher, action: Action, _: SeenMachine | None) -> None:
 def _release(launcher: Launcher, action: Action, _: SeenMachine | None) -> None:
     ledger.closed(launcher, action.target)  # a `stop` that died gives the lease back last
     launcher.leases.release(action.target)
+    if (record := launcher.record(action.target)) and record.phase is Phase.REVIVED:
+        launcher.reached(record.stack, Phase.KEPT, why="it is off again")
 
 
 def _renew(launcher: Launcher, action: Action, machine: SeenMachine | None) -> None:
@@ -130,9 +158,6 @@ DEEDS: dict[Do, Callable[[Launcher, Action, SeenMachine | None], None]] = {
 }
 
 
-# --- jobs that wait for a runner which is gone ---
-
-
 def _restarted(launcher: Launcher, label: str, seen: Seen) -> tuple[bool, str]:
     """Starts a runner again under the label that re-run jobs wait for: their `start` is not run a second time.
 
@@ -150,9 +175,6 @@ def _restarted(launcher: Launcher, label: str, seen: Seen) -> tuple[bool, str]:
     except (Refusal, StartFailed) as error:
         return False, f"{record.stack}: start again: {error}"
     return True, ""
-
-
-# --- records of what is not there any more ---
 
 
 def _orphans(launcher: Launcher, seen: Seen, records: Sequence[Record]) -> list[Record]:

@@ -239,9 +239,6 @@ def _disks(record: Record) -> Iterator[Values]:
     yield from storage.get("dataDisks") or []
 
 
-# --- power ---
-
-
 def start(store: Store, record: Record) -> Values:
     """Starts a machine; one that ran already does not boot again."""
     boots = record.notes.get("power") != "running"

@@ -36,7 +36,7 @@ ROWS: tuple[ResourceType, ...] = (
         hooks="virtual_machine",
     ),
     ResourceType(
-        kind="",
+        kind="azure-native:compute:Disk",
         path=f"{COMPUTE}/disks/{{diskName}}",
         module="azure.mgmt.compute.models",
         model="Disk",

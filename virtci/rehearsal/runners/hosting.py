@@ -69,8 +69,6 @@ class Hosting:
     """Who watches is told of each job that begins, and of its machine."""
     _ids: "count[int]" = field(default_factory=lambda: count(1))
 
-    # --- what the launcher asks (`Actions`) ---
-
     def register(self, label: str, labels: Sequence[str], serves: Serves) -> Credential:
         """A registration for one runner; without a label of ours, and those that every job names, no job would find it."""
         self._call()
@@ -134,8 +132,6 @@ class Hosting:
         """Labels that queued jobs wait for."""
         self._call()
         return sorted({job.label for job in self.waiting})
-
-    # --- what happens by itself ---
 
     def comes_online(self, platform: Platform, machine: Machine) -> None:
         """What a machine's agent does once there is a credential for its slot."""

@@ -78,8 +78,6 @@ class Witness:
         else:
             self.further[invariant] += 1
 
-    # --- at the moment when it happens ---
-
     def _follow(self, platform: Platform) -> None:
         platform.on_creation = lambda machine: self.created(platform, machine)
         platform.on_refusal = lambda stack, region: self.refused(platform, stack, region)
@@ -116,8 +114,6 @@ class Witness:
     def stuck(self, labels: list[str]) -> None:
         """Jobs that got no runner in all that time."""
         self.broke(Invariant.STUCK, f"jobs waited for {PATIENCE}: {', '.join(labels)}")
-
-    # --- now and then ---
 
     def look(self) -> None:
         """Looks at everything."""
@@ -215,8 +211,6 @@ class Witness:
                 end = ended.get(stack)
                 if end and self.town.stage.now - end > WEEK + HOUR:
                     yield f"{stack} on {cloud} is kept since {end:%Y-%m-%d %H:%M}"
-
-    # --- at the end ---
 
     def _left(self) -> Iterator[str]:
         for cloud, platform in self.town.platforms.items():

@@ -6,12 +6,14 @@ They keep a book of what is theirs. Whoever else changes it is found by comparin
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import partial
 
 from virtci.core.lifetimes import Lifetime
 from virtci.core.runners import tickets
 from virtci.core.runners.clouds import Cloud, Serves
 from virtci.core.runners.leases import Lease
-from virtci.core.runners.tags import ENVIRONMENT, KEPT_UNTIL
+from virtci.core.runners.substrate import ENVIRONMENT
+from virtci.core.runners.tags import KEPT_UNTIL
 from virtci.core.tags import TagSet, tags
 from virtci.fleet.runners.embedded_leases import KEY
 from virtci.fleet.runners.objects import Document, update
@@ -55,7 +57,7 @@ class Neighbours:
             for region in platform.limits:
                 self._own(platform, self._snapshot(platform, region))
             dice = Dice(self.seed + len(cloud), CALM)
-            self.town.stage.spawn(f"image builds on {cloud}", lambda dice=dice, on=platform: self._build(dice, on))  # type: ignore[misc]  # a lambda's defaults have no types
+            self.town.stage.spawn(f"image builds on {cloud}", partial(self._build, dice, platform))
         self.town.stage.spawn("somebody else's lease", self._hold)
 
     def missed(self) -> Iterator[str]:

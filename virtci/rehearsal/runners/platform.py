@@ -5,16 +5,18 @@ that run (AWS EC2 user guide, On-Demand Instance quotas). A slot has room for on
 are there too, with names like ours and without our tags.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from virtci.core.runners.aws import session
 from virtci.core.runners.clouds import UNIT_VCPUS, Cloud
 from virtci.core.runners.failures import Code, classified
 from virtci.core.runners.ladder import Rung
 from virtci.core.runners.sizes import machine_type
+from virtci.core.runners.substrate import region_of_slot, require_entry
 from virtci.core.runners.sweep import SeenMachine
 from virtci.core.runners.tags import FORMAT, RunTags, read_run_tags
 from virtci.fleet.runners.ports import BootReport, Credential, StartFailed, Unanswered
@@ -38,7 +40,6 @@ class State(StrEnum):
 
     RUNNING = "running"
     STOPPED = "stopped"
-    EVICTED = "evicted"
 
 
 @dataclass(kw_only=True)
@@ -103,6 +104,8 @@ class Platform:
     dice: Dice
     limits: Mapping[str, int]
     foreign: dict[str, int]
+    entry: str = ""
+    """The range from which people log in; empty: nobody does."""
     alive: dict[str, Machine] = field(default_factory=dict)
     evidence: dict[str, Evidence] = field(default_factory=dict)
     secrets: dict[str, Credential] = field(default_factory=dict)
@@ -125,8 +128,6 @@ class Platform:
     def frees_by_deletion(self) -> bool:
         """Azure counts machines that are off."""
         return self.cloud is Cloud.AZURE
-
-    # --- what the launcher asks (`RunnerCloud`) ---
 
     def room(self, rung: Rung) -> int:
         """Units of the region that others leave."""
@@ -156,7 +157,14 @@ class Platform:
             for item in self.alive.values()
         ]
         kept = [
-            SeenMachine(cloud=self.cloud, id=item.id, tags=item.tags, created=item.created, holds_vcpus=False)
+            SeenMachine(
+                cloud=self.cloud,
+                id=item.id,
+                tags=item.tags,
+                created=item.created,
+                holds_vcpus=False,
+                in_stack=False,
+            )
             for item in self.evidence.values()
         ]
         return found + kept + [seen for item in self.others.values() if (seen := self._taken_for_ours(item))]
@@ -204,10 +212,25 @@ class Platform:
         machine.tags = tags
         self._call(self.dice.around(60))
         if self.cloud is Cloud.AZURE:
-            self.evidence[stack] = Evidence(f"{stack}-os", tags, self.stage.now)
+            self.evidence.setdefault(stack, Evidence(f"{stack}-os", tags, self.stage.now))
         elif machine.state is State.RUNNING:
             machine.state = State.STOPPED
             self._over(machine)
+
+    def revive(self, stack: str, slot: str, tags: RunTags) -> Mapping[str, str]:
+        """The kept instance of EC2, turned on in another slot; the snapshot in Azure. Raises `StartFailed`."""
+        self._call(WRITE)
+        if self.frees_by_deletion and stack in self.evidence:
+            return {"snapshot": self.evidence[stack].id}
+        machine = self.alive.get(stack)
+        if self.frees_by_deletion or machine is None:
+            raise StartFailed(Code.CAPACITY, f"nothing of {stack} is left, which was in {slot}")
+        machine.tags, machine.slot = tags, tags.slot
+        if machine.state is State.STOPPED:
+            self._admit(stack, machine.region, machine.vcpus)
+            machine.state = State.RUNNING
+            self._begins(machine)
+        return {}
 
     def discard(self, machine: SeenMachine) -> None:
         """Deletes evidence."""
@@ -215,24 +238,25 @@ class Platform:
         self.evidence.pop(machine.tags.stack, None)
         self.others.pop(machine.id, None)
 
-    # --- what a deployment does ---
+    def login(self, machine: SeenMachine, user: str) -> Sequence[str]:
+        """Session Manager in EC2; in Azure what the real one says. Raises `Refusal`."""
+        self._call(READ)
+        region = region_of_slot(machine.tags.slot) or ""
+        if self.cloud is Cloud.EC2:
+            return session(region, machine.id, user)
+        require_entry(region, self.entry, machine.tags.stack)
+        return ("ssh", f"{user}@10.70.0.4")
 
     def create(self, stack: str, declared: Mapping[str, Any], tags: RunTags) -> None:
         """Makes the machine of a stack. Raises `StartFailed` as the platform would refuse."""
         region, kind = declared["region"], machine_type(self.cloud, declared["size"])
         self._call(WRITE)
         if stack in self.alive:
+            self.alive[stack].tags = tags
             return
         if any(item.slot == declared["slot"] for item in self.alive.values() if self.counts(item)):
             raise AssertionError(f"two machines in slot {declared['slot']}")
-        if self.used(region) + kind.vcpus > self.limits[region]:
-            self.refused_by_quota += 1
-            self.on_refusal(stack, region)
-            self._refuse(
-                "OperationNotAllowed: the limit of the region is reached"
-                if self.frees_by_deletion
-                else "VcpuLimitExceeded"
-            )
+        self._admit(stack, region, kind.vcpus)
         if self.dice.happens("capacity"):
             self._refuse("ZonalAllocationFailed" if self.cloud is Cloud.AZURE else "InsufficientInstanceCapacity")
         machine = Machine(
@@ -245,16 +269,32 @@ class Platform:
             spot=declared["spot"],
             tags=tags,
             fate=self._fate(),
-            silent=self.dice.happens("never_online"),
+            silent="revive" in declared or self.dice.happens("never_online"),
         )
         self.alive[stack] = machine
-        self._open[stack] = len(self.bill)
-        self.bill.append(Paid(stack=stack, vcpus=kind.vcpus, begin=self.stage.now))
+        self._begins(machine)
+        self._doom(machine)
+        self._call(self.dice.around(CREATE[self.cloud]))
+
+    def _admit(self, stack: str, region: str, vcpus: int) -> None:
+        """Refuses what is above the quota."""
+        if self.used(region) + vcpus > self.limits[region]:
+            self.refused_by_quota += 1
+            self.on_refusal(stack, region)
+            self._refuse(
+                "OperationNotAllowed: the limit of the region is reached"
+                if self.frees_by_deletion
+                else "VcpuLimitExceeded"
+            )
+
+    def _begins(self, machine: Machine) -> None:
+        """From now on a machine is paid."""
+        region = machine.region
+        self._open[machine.stack] = len(self.bill)
+        self.bill.append(Paid(stack=machine.stack, vcpus=machine.vcpus, begin=self.stage.now))
         self.most_vcpus[region] = max(self.most_vcpus.get(region, 0), self.used(region))
         self.most_of_ours[region] = max(self.most_of_ours.get(region, 0), self.used_by_us(region))
         self.on_creation(machine)
-        self._doom(machine)
-        self._call(self.dice.around(CREATE[self.cloud]))
 
     def delete(self, stack: str) -> None:
         """Takes a machine away; what is gone already is a success."""
@@ -330,14 +370,20 @@ class Platform:
 
 def tags_from(stack: str, declared: Mapping[str, Any]) -> RunTags:
     """The tags that the declared machine of a stack carries."""
+    kept = declared.get("revive", {}).get("keepUntil")
     return RunTags(
         stack=stack,
         label=declared["label"],
         shown=declared["name"],
         run=declared["run"],
         slot=declared["slot"],
-        deadline=datetime.strptime(declared["deadline"], FORMAT).replace(tzinfo=UTC),
+        deadline=_moment(declared["deadline"]),
+        keep_until=_moment(kept) if kept else None,
     )
+
+
+def _moment(text: str) -> datetime:
+    return datetime.strptime(text, FORMAT).replace(tzinfo=UTC)
 
 
 def _seconds(value: float) -> timedelta:

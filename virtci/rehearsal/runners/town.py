@@ -13,7 +13,7 @@ from virtci.fleet.runners.embedded_leases import EmbeddedLeases
 from virtci.fleet.runners.launcher import Launcher, Rules
 from virtci.fleet.runners.objects import LostRace, Versioned
 from virtci.fleet.runners.ports import Limits
-from virtci.fleet.waiting import Pace
+from virtci.fleet.waiting import Backoff, Pace
 from virtci.rehearsal.runners.backend import Backend
 from virtci.rehearsal.runners.hosting import Hosting
 from virtci.rehearsal.runners.platform import SYSTEM, Machine, Platform
@@ -31,6 +31,11 @@ class MemoryObjects:
     stage: Stage
     found: dict[str, Versioned] = field(default_factory=dict)
     writes: int = 0
+
+    @property
+    def backoff(self) -> Backoff:
+        """Half of the longest pause each time: a week has to be repeatable."""
+        return Backoff(self.stage.call, lambda least, most: (least + most) / 2)
 
     def read(self, key: str) -> Versioned | None:
         """The object, or nothing."""
