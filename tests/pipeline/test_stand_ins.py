@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from virtci.rehearsal.pipeline.stand_ins import ACTIONS, NO_IDENTITY, StandInError, main
+from virtci.rehearsal.pipeline.stand_ins import ACTIONS, ID_TOKENS, NO_IDENTITY, StandInError, main
 
 GIT = shutil.which("git") or "git"
 GUID = "00000000-0000-0000-0000-000000000001"
@@ -72,16 +72,22 @@ def test_a_checkout_brings_the_repository_and_takes_away_what_was_there(use: Use
 @pytest.mark.usefixtures("use")
 def test_a_checkout_of_a_git_repository_is_a_clone(workspace: Path, tmp_path: Path) -> None:
     source = tmp_path / "source"
-    for command in (["init", "-q"], ["add", "."], ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"]):
+    for command in (
+        ["init", "-q", "-b", "trunk"],
+        ["add", "."],
+        ["-c", "user.name=a", "-c", "user.email=a@b", "commit", "-qm", "x"],
+    ):
         subprocess.run([GIT, *command], cwd=source, check=True)
     head = subprocess.run([GIT, "rev-parse", "HEAD"], cwd=source, check=True, capture_output=True, text=True)
     rehearsal = json.loads((tmp_path / "rehearsal.json").read_text())
     rehearsal["repositories"]["octo-lab/app"]["commit"] = head.stdout.strip()
 
-    ACTIONS["actions/checkout"]({"path": "app"}, rehearsal)
-
-    assert (workspace / "app" / ".git").is_dir()
-    assert (workspace / "app" / "file.txt").read_text() == "plain"
+    for ref in ("", "trunk"):
+        ACTIONS["actions/checkout"]({"path": "app", "ref": ref}, rehearsal)
+        assert (workspace / "app" / ".git").is_dir()
+        assert (workspace / "app" / "file.txt").read_text() == "plain"
+    with pytest.raises(StandInError, match="not our ref branch"):
+        ACTIONS["actions/checkout"]({"path": "app", "ref": "branch"}, rehearsal)
 
 
 @pytest.mark.parametrize(
@@ -179,6 +185,20 @@ def test_a_login_needs_a_job_that_may_ask_for_a_token(use: Use, monkeypatch: pyt
     monkeypatch.setenv("GITHUB_JOB", "deploy")
 
     assert use("azure/login", **login) == {}
+
+
+def test_identity_tokens_come_with_the_login_where_the_rehearsal_has_any(
+    use: Use, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("GITHUB_JOB", "deploy")
+    monkeypatch.setenv(ID_TOKENS, "http://127.0.0.1:1/?api-version=2.0")
+
+    use("azure/login", **{name.replace("-", "_"): value for name, value in LOGIN.items()})
+
+    assert (tmp_path / "environment").read_text().splitlines() == [
+        "ACTIONS_ID_TOKEN_REQUEST_URL=http://127.0.0.1:1/?api-version=2.0",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN=rehearsal",
+    ]
 
 
 @pytest.mark.parametrize("change", [{"client-id": ""}, {"tenant-id": "octo-lab"}, {"creds": "{}"}])

@@ -14,7 +14,7 @@ from virtci.rehearsal.azure.server import Request, face, listen
 from virtci.rehearsal.github import store, workflow_runs
 from virtci.rehearsal.github.api import Server
 
-SECONDS = 600.0
+SECONDS = 300.0
 """How long a job waits for a machine and for its end."""
 LOOK_SECONDS = 0.1
 

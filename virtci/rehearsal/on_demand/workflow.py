@@ -39,7 +39,8 @@ from virtci.rehearsal.world import World
 INFRASTRUCTURE = "rehearsal-org/virt-ci"
 NAME, NUMBER = "KM CI Pipeline", 1279
 WORKFLOW, SWEEP = "km-ci.yaml", "sweep-runners.yaml"
-BRANCH = "refs/heads/master"
+BRANCH = "master"
+REF = f"refs/heads/{BRANCH}"
 WORK: Mapping[str, Work] = {
     "km-test": Work(Cloud.AZURE, ": <>/dev/kvm"),
     "kkm-test-vms": Work(Cloud.EC2, "test ! -e /dev/kvm"),
@@ -129,8 +130,8 @@ class User:
         origin = Origin(
             repository=self.repository,
             event=event,
-            payload={"repository": {"full_name": self.repository, "default_branch": "master"}, "ref": BRANCH},
-            ref=BRANCH,
+            payload={"repository": {"full_name": self.repository, "default_branch": BRANCH}, "ref": REF},
+            ref=REF,
             environments={ENVIRONMENT: self.variables},
             environment_secrets={ENVIRONMENT: {"RUNNERS_APP_PRIVATE_KEY": "rehearsal-key"}},
             run_id=number,
@@ -178,7 +179,7 @@ def user_of_runners(world: World, workspace: Workspace, result: StackResult) -> 
             repository=repository,
             variables=variables(world, workspace, result),
             checkouts={
-                repository: user_of_this_project("km", folder / "km", INFRASTRUCTURE),
+                repository: user_of_this_project("km", folder / "km", INFRASTRUCTURE, BRANCH),
                 INFRASTRUCTURE: Repository(folder=project(workspace, folder / "virt-ci"), commit=COMMIT),
             },
             environment=environment,

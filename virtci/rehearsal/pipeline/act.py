@@ -42,6 +42,7 @@ TOKEN = "rehearsal-github-token"  # noqa: S105  opens nothing
 LIMIT = 900
 """Seconds after which a run is ended, because it hangs."""
 INTERRUPTED = 130
+SAID = 500
 USES = re.compile(r"uses:\s*[\"']?([\w.-]+/[\w.-]+)(?:/[\w./-]+)?@([\w.-]+)")
 Interrupt = Callable[[Entry], bool]
 Leg = tuple[tuple[str, ...], tuple[str, ...]]
@@ -198,6 +199,8 @@ class Rehearsal:
             code = running.wait()
         if code == -signal.SIGKILL:
             raise TimeoutError(f"act did not end in {LIMIT} s; its log is {folder / 'log.jsonl'}")
+        if code and not log.jobs:
+            raise RuntimeError(f"act ran nothing: {(folder / 'errors').read_text().strip()[-SAID:]}")
         return code
 
     def _sources(
@@ -207,8 +210,9 @@ class Rehearsal:
         workdir = folder / "workdir" / ".github" / "workflows"
         workdir.mkdir(parents=True)
         arguments = []
-        # A file that several jobs call is written as the leg needs it, where there is one.
-        for call in sorted(tree.calls, key=lambda call: leg is not None and call.ids == leg[0]):
+        # A file that several jobs call is written as the leg needs it, where there is one. The entry comes last: what it calls
+        # elsewhere may have the same name.
+        for call in sorted(tree.calls, key=lambda call: (not call.ids, leg is not None and call.ids == leg[0])):
             commit = self.repositories[call.workflow.repository].commit
             stubs = given[call.ids]
             text = call.workflow.for_act(commit, tree.entry.name, stubs, _left_out(call, stubs, leg))

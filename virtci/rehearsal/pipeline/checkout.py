@@ -50,15 +50,19 @@ def own_programs(folder: Path) -> Path:
     return programs
 
 
-def user_of_this_project(stand_in: str, folder: Path, infrastructure: str) -> Repository:
-    """A repository that calls the workflows of `infrastructure`, with one commit: the stand-in of that name."""
+def user_of_this_project(stand_in: str, folder: Path, infrastructure: str, branch: str) -> Repository:
+    """A repository that calls the workflows of `infrastructure`: the stand-in of that name, as one commit on its branch."""
     shutil.copytree(Path(__file__).with_name(stand_in), folder)
     for workflow in (folder / ".github" / "workflows").iterdir():
         text = workflow.read_text().replace("INFRASTRUCTURE", infrastructure).replace("@COMMIT", f"@{COMMIT}")
         workflow.write_text(text)
     (folder / ".gitignore").write_text("_out/\n_ci-configs/\n")
     author = ["-c", "user.name=rehearsal", "-c", "user.email=rehearsal@rehearsal.example"]
-    commands = (["init", "--quiet"], ["add", "--all"], [*author, "commit", "--quiet", "--message", stand_in])
+    commands = (
+        ["init", "--quiet", "--initial-branch", branch],
+        ["add", "--all"],
+        [*author, "commit", "--quiet", "--message", stand_in],
+    )
     for command in commands:
         subprocess.run(["git", *command], cwd=folder, check=True)  # noqa: S607  whichever git the machine has
     head = ["git", "rev-parse", "HEAD"]

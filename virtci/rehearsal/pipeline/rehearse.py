@@ -25,7 +25,8 @@ from virtci.rehearsal.pipeline.suite import Scenario
 HERE = Path(__file__).parent
 WORKFLOW = "l1vh.yaml"
 VERSION = "v1.8.2"
-BRANCH = "refs/heads/main"
+BRANCH = "main"
+REF = f"refs/heads/{BRANCH}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +119,7 @@ def rehearsed_pipeline(folder: Path, stage: Stage, *, fork: str = "") -> Iterato
     """A repository whose pipeline can be run, and run again. With `fork`, the run is for a pull request from there."""
     with serve_registry(TOKEN) as registry:
         repositories = {
-            stage.repository: user_of_this_project("kubevirt", folder / "kubevirt", stage.infrastructure),
+            stage.repository: user_of_this_project("kubevirt", folder / "kubevirt", stage.infrastructure, BRANCH),
             stage.infrastructure: Repository(
                 folder=stage.project or checkout_of_this_project(folder / "virt-ci"), commit=COMMIT
             ),
@@ -146,12 +147,12 @@ def at_step(job: str, step: str) -> Interrupt:
 
 def _origin(stage: Stage, registry: str, fork: str) -> Origin:
     head = {"full_name": fork or stage.repository}
-    payload = {"pull_request": {"number": 1, "head": {"sha": COMMIT, "repo": head}}} if fork else {"ref": BRANCH}
+    payload = {"pull_request": {"number": 1, "head": {"sha": COMMIT, "repo": head}}} if fork else {"ref": REF}
     return Origin(
         repository=stage.repository,
         event="pull_request" if fork else "push",
         payload={"repository": {"full_name": stage.repository}, **payload},
-        ref="refs/pull/1/merge" if fork else BRANCH,
+        ref="refs/pull/1/merge" if fork else REF,
         variables={
             "KUBEVIRT_VERSION": VERSION,
             "KUBEVIRT_REGISTRY": f"{registry}/{stage.repository}",

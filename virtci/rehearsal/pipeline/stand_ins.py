@@ -45,7 +45,7 @@ def checkout(inputs: Inputs, rehearsal: Mapping[str, Any]) -> dict[str, str]:
     if source is None:
         raise StandInError(f"fatal: repository 'https://github.com/{name}/' not found")
     wanted = inputs.get("ref") or source["commit"]
-    if wanted != source["commit"]:
+    if wanted != source["commit"] and not _is_branch(Path(source["folder"]), wanted):
         raise StandInError(f"fatal: remote error: upload-pack: not our ref {wanted}")
     _empty(target)
     if (Path(source["folder"]) / ".git").is_dir():
@@ -58,6 +58,12 @@ def checkout(inputs: Inputs, rehearsal: Mapping[str, Any]) -> dict[str, str]:
     else:
         shutil.copytree(source["folder"], target, symlinks=True, dirs_exist_ok=True)
     return {"ref": wanted, "commit": wanted}
+
+
+def _is_branch(folder: Path, name: str) -> bool:
+    """Whether a repository has a branch of that name; a copy without history has none."""
+    asked = ["git", "-C", str(folder), "show-ref", "--verify", "--quiet", f"refs/heads/{name}"]
+    return (folder / ".git").is_dir() and subprocess.run(asked, check=False).returncode == 0
 
 
 def upload_artifact(inputs: Inputs, rehearsal: Mapping[str, Any]) -> dict[str, str]:
