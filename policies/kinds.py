@@ -64,11 +64,12 @@ LAUNCH_TEMPLATE = "aws:ec2/launchTemplate:LaunchTemplate"
 AWS_ROLE = "aws:iam/role:Role"
 AWS_RIGHTS = "aws:iam/rolePolicy:RolePolicy"
 AWS_ISSUER = "aws:iam/openIdConnectProvider:OpenIdConnectProvider"
+AWS_PARAMETER = "aws:ssm/parameter:Parameter"
 BACKSTOPS = "aws:scheduler/scheduleGroup:ScheduleGroup"
 BACKSTOP = "aws:scheduler/schedule:Schedule"
 AWS_REGIONAL = (
     AWS_NETWORK, AWS_SUBNET, AWS_INTERNET_GATEWAY, AWS_ADDRESS, AWS_NAT_GATEWAY, AWS_ROUTES, AWS_FIREWALL, AWS_ENDPOINT,
-    LAUNCH_TEMPLATE, INSTANCE, BACKSTOPS,
+    LAUNCH_TEMPLATE, INSTANCE, BACKSTOPS, AWS_PARAMETER,
 )  # fmt: skip
 """Types of AWS that have tags and a region; IAM is the same everywhere."""
 

@@ -148,6 +148,7 @@ SEEDED: list[tuple[str, str, str, str, Change]] = [
     ("aws-narrow-rights", "kontain", "auto-runner-us-east-2-01-rights", ":RolePolicy", given('{"Statement": {"Effect": "Allow", "Action": "*", "Resource": "*"}}', "policy")),
     ("aws-no-ingress", "kontain", "aws-us-east-2-network-machines", ":SecurityGroup", without("ingress")),
     ("aws-no-public-address", "kontain", "aws-us-east-2-network-us-east-2a", ":Subnet", given(True, "mapPublicIpOnLaunch")),
+    ("aws-parameter-plain", "kontain", "auto-runner-us-east-2-01-boot", ":Parameter", given("SecureString", "type")),
     ("aws-role-trust", "kontain", "aws-launcher", ":Role", widened),
     ("aws-shutdown-terminates", "kontain", TEMPLATE, ":LaunchTemplate", given("stop", "instanceInitiatedShutdownBehavior")),
     ("runner-slots", "kontain", "auto-runner-westus-11-group", ":ResourceGroup", given("auto-runner-eastus-01", "resourceGroupName")),
@@ -225,8 +226,8 @@ def test_a_missing_tag_is_caught_on_every_type_that_has_tags(kind: str) -> None:
 
 
 def test_every_policy_has_a_seeded_fault() -> None:
-    """The backstop is that of a machine of a run, of which no stack is committed."""
-    rest = {"tagging", "fleet-known-types", "aws-backstop"}
+    """Backstops and disks of their own are of machines of a run, of which no stack is committed."""
+    rest = {"tagging", "fleet-known-types", "aws-backstop", "disk-closed"}
     assert set(all_policies()) - {item[0] for item in SEEDED} == rest
 
 

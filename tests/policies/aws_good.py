@@ -54,6 +54,7 @@ def good_in_aws(tags: Mapping[str, str]) -> dict[str, dict[str, Any]]:
         kinds.AWS_RIGHTS: {"name": "it", "role": SLOT, "policy": json.dumps(rights.machine_policy(ACCOUNT, REGION, SLOT))},
         kinds.PROFILE: {**anywhere, "name": "profile", "role": SLOT},
         kinds.AWS_ISSUER: {**anywhere, "url": "https://token.actions.githubusercontent.com", "clientIdLists": [rights.AUDIENCE]},
+        kinds.AWS_PARAMETER: {**here, "name": "/virt-ci/runners/slot/boot", "type": "String", "value": "{}"},
         kinds.BACKSTOPS: {**here, "name": rights.SCHEDULE_GROUP},
         kinds.BACKSTOP: {
             "name": "run-ec2-1-1-1", "groupName": rights.SCHEDULE_GROUP, "scheduleExpression": "at(2026-01-05T14:00:00)",

@@ -47,6 +47,7 @@ FREE = {
     "aws:iam/rolePolicy:RolePolicy",
     "aws:scheduler/schedule:Schedule",
     "aws:scheduler/scheduleGroup:ScheduleGroup",
+    "aws:ssm/parameter:Parameter",
     "azure-native:authorization:RoleAssignment",
     "azure-native:authorization:RoleDefinition",
     "azure-native:compute:Gallery",

@@ -169,7 +169,9 @@ def test_machines_are_made_from_the_newest_version_that_is_offered(place: Place)
 
 def test_without_an_offered_version_the_image_is_what_is_missing(place: Place) -> None:
     version(place, "2026.01.1", offered=False)
-    with pytest.raises(StartFailed, match="no version of L0BaseImage is offered") as failed:
+    with pytest.raises(
+        StartFailed, match="image `L0BaseImage` has a version in azure that is offered; it has 2026"
+    ) as failed:
         place.runners.image(REGION)
     assert failed.value.code is Code.IMAGE
 

@@ -50,11 +50,15 @@ class Playing:
 
     def look(self) -> None:
         """Looks for new machines until it is over."""
-        while not self._over.wait(LOOK_SECONDS):
-            for machine in self._machines():
-                if machine.id not in self._threads:
-                    self._threads[machine.id] = thread = threading.Thread(target=self._play, args=(machine,))
-                    thread.start()
+        try:
+            while not self._over.wait(LOOK_SECONDS):
+                for machine in self._machines():
+                    if machine.id not in self._threads:
+                        self._threads[machine.id] = thread = threading.Thread(target=self._play, args=(machine,))
+                        thread.start()
+        except Exception as error:
+            self.troubles.append(f"machines are not seen any more: {error!r}")
+            raise
 
     def end(self) -> None:
         """Ends all machines that are still there."""

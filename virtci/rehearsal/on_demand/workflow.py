@@ -60,8 +60,9 @@ class Launched:
 
     @property
     def succeeded(self) -> bool:
-        """Whether the workflow was green and left nothing behind; one that was skipped is not red."""
-        return self.run is None or (self.run.result == "success" and not self.left)
+        """Whether the workflow was green, all its machines could be played, and nothing is left; one that was skipped is not red."""
+        played = self.boots is None or not self.boots.troubles
+        return self.run is None or (self.run.result == "success" and played and not self.left)
 
 
 @dataclass
