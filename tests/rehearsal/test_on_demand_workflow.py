@@ -1,11 +1,13 @@
 """The workflow of a repository with on-demand runners: real files, commands and engine, machines in the sandbox.
 
-One deployed stack for all claims, because its deployment takes longest: each claim goes on where the last one ended.
+One story, because the stack's deployment takes longest: each claim goes on where the last one ended.
 """
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import pytest
@@ -58,37 +60,43 @@ def results(run: WorkflowRun) -> dict[str, str | None]:
     return {job.name.split(" / ")[0]: job.result for job in run.jobs}
 
 
-@pytest.fixture(scope="module")
-def green(user: User) -> Push:
-    """A push whose jobs all succeed."""
-    push = user.push()
-    push.run()
-    return push
+@dataclass
+class Story:
+    """The repository and its pushes, each of which happens when it is first asked for."""
+
+    user: User
+
+    @cached_property
+    def green(self) -> Push:
+        """A push whose jobs all succeed."""
+        return self._pushed({})
+
+    @cached_property
+    def red(self) -> Push:
+        """A push whose job in Azure fails."""
+        return self._pushed({"km-test": BREAKS})
+
+    def _pushed(self, work: Mapping[str, Work]) -> Push:
+        push = self.user.push(work)
+        push.run()
+        return push
 
 
-@pytest.fixture(scope="module")
-def red(user: User, green: Push) -> Push:  # noqa: ARG001  one after the other
-    """A push whose job in Azure fails."""
-    push = user.push({"km-test": BREAKS})
-    push.run()
-    return push
-
-
-def test_a_run_gets_a_machine_in_each_cloud_and_leaves_nothing(user: User, green: Push) -> None:
-    (run,) = green.attempts
+def a_run_gets_a_machine_in_each_cloud_and_leaves_nothing(story: Story) -> None:
+    (run,) = story.green.attempts
 
     assert run.result == "success", said(run)
-    assert user.left() == []
-    boots = [boot.boot for boot in user.playing.boots]
+    assert story.user.left() == []
+    boots = [boot.boot for boot in story.user.playing.boots]
     assert {(boot.stage, boot.hypervisor) for boot in boots if boot} == {
         (Stage.READY, Hypervisor.KVM),
         (Stage.READY, Hypervisor.EMULATION),
     }
-    assert user.playing.troubles == []
+    assert story.user.playing.troubles == []
 
 
-def test_its_jobs_ran_on_the_machines_that_their_labels_name(green: Push) -> None:
-    jobs = {job.name: job for job in green.machines.run.attempts[0]}
+def its_jobs_ran_on_the_machines_that_their_labels_name(story: Story) -> None:
+    jobs = {job.name: job for job in story.green.machines.run.attempts[0]}
     for name, work in WORK.items():
         runner = jobs[name].runner
         assert runner
@@ -96,54 +104,72 @@ def test_its_jobs_ran_on_the_machines_that_their_labels_name(green: Push) -> Non
         assert runner.name.startswith(f"virt-ci-{work.cloud}-")
 
 
-def test_people_read_what_was_started_and_what_it_costs(green: Push) -> None:
-    (run,) = green.attempts
+def people_read_what_was_started_and_what_it_costs(story: Story) -> None:
+    (run,) = story.green.attempts
 
     assert "Standard_D4s_v5 in azure westus" in run.job("start-runners / start").summary
     assert "USD" in run.job("stop-runner-azure / stop").summary
     assert "azure-runner-KM-CI-Pipeline-1279" in run.job("stop-runner-azure / stop").summary
 
 
-def test_no_secret_is_in_what_the_jobs_printed_or_asked(green: Push) -> None:
-    for text in (str(green.rehearsal.calls()), *(job.log for job in green.attempts[0].jobs)):
+def no_secret_is_in_what_the_jobs_printed_or_asked(story: Story) -> None:
+    for text in (str(story.green.rehearsal.calls()), *(job.log for job in story.green.attempts[0].jobs)):
         assert "rehearsal-key" not in text
         assert "eyJ" not in text
 
 
-def test_what_failed_is_kept_and_holds_no_vcpu_and_the_other_cloud_is_clean(user: User, red: Push) -> None:
-    run = red.attempts[0]
+def what_failed_is_kept_and_holds_no_vcpu_and_the_other_cloud_is_clean(story: Story) -> None:
+    run = story.red.attempts[0]
 
     assert results(run) == {
         "start-runners": "success", "km-test": "failure", "kkm-test-vms": "success",
         "stop-runner-azure": "success", "stop-runner-ec2": "success",
     }, said(run)  # fmt: skip
-    assert kinds(user.left()) == ["snapshots"]
+    assert kinds(story.user.left()) == ["snapshots"]
 
 
-def test_a_sweep_lets_evidence_be(user: User, red: Push) -> None:  # noqa: ARG001
-    run = user.sweep()
+def a_sweep_lets_evidence_be(story: Story) -> None:
+    run = story.user.sweep()
 
     assert results(run) == {"sweep": "success"}, said(run)
-    assert kinds(user.left()) == ["snapshots"]
+    assert kinds(story.user.left()) == ["snapshots"]
 
 
-def test_failed_jobs_that_run_again_get_a_machine_under_the_label_they_wait_for(user: User, red: Push) -> None:
+def failed_jobs_that_run_again_get_a_machine_under_the_label_they_wait_for(story: Story) -> None:
     swept: list[WorkflowRun] = []
 
     def sweep() -> None:
-        while red.machines.run.attempts[-1] is red.machines.run.attempts[0]:
+        while story.red.machines.run.attempts[-1] is story.red.machines.run.attempts[0]:
             time.sleep(LOOK_SECONDS)
-        swept.append(user.sweep())
+        swept.append(story.user.sweep())
 
-    sweeper = threading.Thread(target=sweep)
+    sweeper = threading.Thread(target=sweep, daemon=True)
     sweeper.start()
-    again = red.rerun_failed({"km-test": FIXED})
+    again = story.red.rerun_failed({"km-test": FIXED})
     sweeper.join()
 
     assert results(swept[0]) == {"sweep": "success"}, said(swept[0])
     assert results(again)["km-test"] == "success", said(again)
     assert again.result == "success", said(again)
-    assert kinds(user.left()) == ["snapshots"]
+    assert kinds(story.user.left()) == ["snapshots"]
+
+
+CLAIMS = (
+    a_run_gets_a_machine_in_each_cloud_and_leaves_nothing,
+    its_jobs_ran_on_the_machines_that_their_labels_name,
+    people_read_what_was_started_and_what_it_costs,
+    no_secret_is_in_what_the_jobs_printed_or_asked,
+    what_failed_is_kept_and_holds_no_vcpu_and_the_other_cloud_is_clean,
+    a_sweep_lets_evidence_be,
+    failed_jobs_that_run_again_get_a_machine_under_the_label_they_wait_for,
+)
+
+
+def test_a_workflow_gets_its_runners_and_gives_them_back(user: User, subtests: pytest.Subtests) -> None:
+    story = Story(user)
+    for claim in CLAIMS:
+        with subtests.test(claim.__name__.replace("_", " ")):
+            claim(story)
 
 
 def kinds(left: list[str]) -> list[str]:

@@ -123,9 +123,7 @@ class User:
 
     def left(self) -> list[str]:
         """What is there that was not before the first push: in the clouds, and of runners on GitHub."""
-        with self.world.github.held() as github:
-            runners = [f"runner {runner.name}" for runner in github.runners.values()]
-        return [*sorted(resources(self.world) - self.before), *runners]
+        return sorted(things(self.world) - self.before)
 
     def _rehearsal(self, event: str, number: int, labels: Iterable[str] = ()) -> Rehearsal:
         origin = Origin(
@@ -186,7 +184,7 @@ def user_of_runners(world: World, workspace: Workspace, result: StackResult) -> 
             environment=environment,
             logins={part.azure.launcher.client_id: clouds},
             playing=running.enter_context(playing(world, part)),
-            before=frozenset(resources(world)),
+            before=frozenset(things(world)),
         )
 
 
@@ -229,6 +227,8 @@ def project(workspace: Workspace, folder: Path) -> Path:
     return folder
 
 
-def resources(world: World) -> set[str]:
-    """What the clouds have."""
-    return {*world.azure.remaining(), *(world.aws.cloud.remaining() if world.aws else ())}
+def things(world: World) -> set[str]:
+    """What the clouds have, and the runners that GitHub knows."""
+    with world.github.held() as github:
+        runners = [f"runner {runner.name}" for runner in github.runners.values()]
+    return {*world.azure.remaining(), *(world.aws.cloud.remaining() if world.aws else ()), *runners}
