@@ -26,7 +26,7 @@ def flat(text: str) -> str:
 
 def test_everything_that_a_reviewer_asks_for_is_there(capsys: pytest.CaptureFixture[str]) -> None:
     text = flat(shown(capsys, hub(), dev()))
-    assert "azure-native:compute:VirtualMachine 2 1 3" in text
+    assert "azure-native:compute:VirtualMachine 3 hub 2, dev 1" in text
     assert "hub westus standardDSv5Family 8 4 16 fits, 4 free" in text
     assert "dev westus standardDSv5Family 4 0 8 fits, 4 free" in text
     assert "working-hours" in text

@@ -65,12 +65,13 @@ def troubles(result: StackResult, scrub: Scrub) -> Iterator[Text]:
 
 
 def resources_table(results: Sequence[StackResult]) -> Table:
-    """Resources of each stack by kind."""
-    counted = [kinds(result) for result in results]
-    table = new_table("resources", *(f"#{result.name}" for result in results), "#total")
-    for kind in sorted({kind for each in counted for kind in each}):
-        numbers = [each[kind] for each in counted]
-        add_row(table, short_kind(kind), *(str(number or "-") for number in numbers), str(sum(numbers)))
+    """Resources by kind, and how many each stack has of it."""
+    counted = {result.name: kinds(result) for result in results}
+    table = new_table("resources", "#total", "in")
+    for kind in sorted({kind for each in counted.values() for kind in each}):
+        numbers = {stack: each[kind] for stack, each in counted.items() if each[kind]}
+        shown = ", ".join(f"{stack} {number}" for stack, number in numbers.items())
+        add_row(table, short_kind(kind), str(sum(numbers.values())), shown)
     return table
 
 
